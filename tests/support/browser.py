@@ -19,9 +19,11 @@ BASE = "http://127.0.0.1:8000"
 STATEMENTS, BYTES = 6, 60 * 1024
 #: A name and a value that a page must escape.
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>"
+#: Pages about the whole database: their statements are many, and do not depend on its size.
+_WHOLE = re.compile(r"/(?:doctor|schema|migrations)(?:\?|\Z)")
 _ALLOWED_TAGS = re.compile(
     "html|head|meta|title|link|script|body|header|main|section|nav|aside|h1|h2|h3|p|a|ul|li|dl|dt|dd|div|span|pre|form|"
-    "label|input|select|option|button|details|summary|table|thead|tbody|tr|th|td|meter|svg|g|path|rect|text|circle"
+    "label|input|select|option|button|details|summary|table|thead|tbody|tr|th|td|meter|textarea|mark|svg|g|path|rect|text|circle"
 )
 
 
@@ -84,7 +86,7 @@ class Browser:
         assert not page.problems, (address, page.problems)
         if "html" in response.headers["content-type"]:
             assert len(response.content) <= BYTES, (address, len(response.content))
-            assert len(sent) <= STATEMENTS, (address, sent)
+            assert len(sent) <= STATEMENTS or _WHOLE.search(address), (address, sent)
         return page
 
     async def crawl(self, start: str, most: int, *, skips: Sequence[str] = ()) -> set[str]:

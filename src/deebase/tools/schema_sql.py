@@ -6,12 +6,22 @@ from dataclasses import dataclass
 
 from deebase._engine.core import core_of
 from deebase._model.checks import conditions
+from deebase._model.facts import ColumnInfo
+from deebase._rows.model import ForeignKeyModel
 from deebase._schema.reflect import inventory
 from deebase.database import Database
 from deebase.errors import TableNotFoundError
 from deebase.tools.access import tools_of
 
-__all__ = ["DefinedColumn", "DefinedTable", "Definition", "definitions", "table_definition"]
+__all__ = [
+    "DefinedColumn",
+    "DefinedIndex",
+    "DefinedKey",
+    "DefinedTable",
+    "Definition",
+    "definitions",
+    "table_definition",
+]
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,44 @@ class DefinedColumn:
 
 
 @dataclass(frozen=True)
+class DefinedIndex:
+    """An index as the database declares it.
+
+    Attributes:
+        name: its name.
+        columns: its columns; None in the place of an expression.
+        unique: whether it is unique.
+        sql: the statement that creates it, with its condition and expressions; None for that of a constraint.
+    """
+
+    name: str
+    columns: tuple[str | None, ...]
+    unique: bool
+    sql: str | None
+
+
+@dataclass(frozen=True)
+class DefinedKey:
+    """A foreign key as the database declares it.
+
+    Attributes:
+        table: the table that refers.
+        columns: its columns.
+        target: the table that it refers to.
+        targets: the columns there, in the same order.
+        on_delete: "CASCADE" and so on; None for NO ACTION.
+        on_update: the same for updates.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    target: str
+    targets: tuple[str, ...]
+    on_delete: str | None
+    on_update: str | None
+
+
+@dataclass(frozen=True)
 class DefinedTable:
     """A table or view as the database declares it.
 
@@ -62,8 +110,9 @@ class DefinedTable:
         name: its name.
         kind: "table", "view" or "materialized".
         columns: in their order.
-        indexes: by name, those of constraints included; their SQL is "" then.
-        unique: the names of the indexes that are unique.
+        indexes: by name, those of constraints included.
+        references: the foreign keys of the table.
+        referenced_by: the foreign keys of tables that refer to it, as far as ``db.t`` knows them.
         checks: the conditions of its rows.
         triggers: by name.
         sql: the statement that creates it.
@@ -72,8 +121,9 @@ class DefinedTable:
     name: str
     kind: str
     columns: tuple[DefinedColumn, ...]
-    indexes: tuple[Definition, ...]
-    unique: frozenset[str]
+    indexes: tuple[DefinedIndex, ...]
+    references: tuple[DefinedKey, ...]
+    referenced_by: tuple[DefinedKey, ...]
     checks: tuple[Definition, ...]
     triggers: tuple[Definition, ...]
     sql: str
@@ -97,9 +147,7 @@ async def table_definition(db: Database, name: str) -> DefinedTable:
     """
     core, tools = core_of(db), tools_of(db)
     if name not in db.t and name not in db.v:
-        raise TableNotFoundError(
-            f"table {name!r} does not exist", table_name=name, hint="db.reflect() finds new tables"
-        )
+        raise TableNotFoundError(f"table {name!r} does not exist", table_name=name, hint="db.reflect() reads it")
     model = core.catalog.model(name)
     found = await inventory(core.executor, model.sa_table.schema, [model.sa_table.name], quiet=True)
     facts = next((one for one in found if one.name == model.sa_table.name), None)
@@ -113,22 +161,17 @@ async def table_definition(db: Database, name: str) -> DefinedTable:
     return DefinedTable(
         name,
         facts.kind,
+        tuple([_column(column) for column in facts.columns]),
+        tuple([DefinedIndex(one.name, one.columns, one.unique, one.sql) for one in facts.indexes]),
+        tuple([_key(name, key) for key in facts.foreign_keys]),
         tuple(
             [
-                DefinedColumn(
-                    column.name,
-                    column.type,
-                    not column.not_null,
-                    column.default,
-                    column.computed,
-                    column.key,
-                    column.generated,
-                )
-                for column in facts.columns
+                _key(other, key)
+                for other in core.catalog.names(views=False)
+                for key in core.catalog.foreign_keys(core.catalog.model(other))
+                if key.target == name
             ]
         ),
-        tuple([Definition("index", one.name, one.sql or "", name) for one in facts.indexes]),
-        frozenset([one.name for one in facts.indexes if one.unique]),
         tuple([Definition("check", one.name or "", one.sql, name) for one in conditions(facts, ())]),
         tuple(
             [
@@ -138,6 +181,22 @@ async def table_definition(db: Database, name: str) -> DefinedTable:
         ),
         sql,
     )
+
+
+def _column(column: ColumnInfo) -> DefinedColumn:
+    return DefinedColumn(
+        column.name,
+        column.type,
+        not column.not_null,
+        column.default,
+        column.computed,
+        column.key,
+        column.generated,
+    )
+
+
+def _key(table: str, key: ForeignKeyModel) -> DefinedKey:
+    return DefinedKey(table, key.columns, key.target, key.targets, key.on_delete, key.on_update)
 
 
 async def definitions(db: Database) -> list[Definition]:

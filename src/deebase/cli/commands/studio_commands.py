@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import click
 
+from deebase.cli.commands.migrate_commands import migrations_of
 from deebase.cli.frame import Command
 from deebase.cli.invocation import database_options, invocation, say
-from deebase.cli.session import session
+from deebase.cli.session import Session, session
 
 
 @click.command(cls=Command, example="deebase studio app.db")
@@ -15,8 +19,15 @@ from deebase.cli.session import session
     "--port", type=click.IntRange(0, 65535), default=0, help="The port on this machine; a free one by default."
 )
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
+@click.option(
+    "--migrations",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The directory of the migrations; by default that of the settings, else ./migrations.",
+)
 @database_options
-def studio(database: str | None, port: int, no_open: bool) -> None:
+def studio(database: str | None, port: int, no_open: bool, directory: Path | None) -> None:
     """Look at a database in the browser.
 
     Prints an address of this machine with a token, and serves it until Ctrl+C. The pages only read.
@@ -34,4 +45,23 @@ def studio(database: str | None, port: int, no_open: bool) -> None:
         def announce(address: str) -> None:
             say(f"The studio of {title} is at {address} (Ctrl+C ends it).")
 
-        s.run(serve(s.db, title=title, port=port, opens=not no_open, announce=announce))
+        s.run(
+            serve(
+                s.db,
+                title=title,
+                port=port,
+                opens=not no_open,
+                announce=announce,
+                place=_place(s),
+                migrations=migrations_of(s.db, directory),
+            )
+        )
+
+
+def _place(s: Session) -> str | None:
+    """Return what tells the database from others; None for one in memory."""
+    from deebase._sqltext.capabilities import capabilities_of
+
+    if not capabilities_of(s.dialect).is_one_file:
+        return s.url.render_as_string(hide_password=True)
+    return os.path.abspath(s.url.database) if s.url.database and os.path.exists(s.url.database) else None

@@ -11,13 +11,23 @@ from collections.abc import Callable
 import uvicorn
 
 from deebase import Database, InvalidOperationError
+from deebase.migrations import Migrator
 from deebase.web._studio.app import studio
+from deebase.web._studio.sql_pages.saved_queries import queries_file
 
 HOST = "127.0.0.1"
 
 
 async def serve(
-    db: Database, *, title: str, port: int, opens: bool, announce: Callable[[str], None], token: str | None = None
+    db: Database,
+    *,
+    title: str,
+    port: int,
+    opens: bool,
+    announce: Callable[[str], None],
+    token: str | None = None,
+    place: str | None = None,
+    migrations: Migrator | None = None,
 ) -> None:
     """Serve the studio of a database until the process is interrupted.
 
@@ -28,6 +38,8 @@ async def serve(
         opens: open the address in a browser.
         announce: is called with the address, once the server answers there.
         token: of the address; a new one by default.
+        place: the path or URL of the database, by which the queries that the user saves are kept; None to keep none.
+        migrations: the migrations of the database, if it has any.
 
     Raises:
         InvalidOperationError: the port is in use.
@@ -35,9 +47,9 @@ async def serve(
     token = token or secrets.token_urlsafe(24)
     listening = listening_on(port)
     # Without a log of requests: the first one holds the token.
-    config = uvicorn.Config(
-        studio(db, title=title, token=token), log_level="warning", access_log=False, server_header=False, lifespan="off"
-    )
+    queries = None if place is None else queries_file(place)
+    app = studio(db, title=title, token=token, queries=queries, migrations=migrations)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
     server = uvicorn.Server(config)
     address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
     serving = asyncio.ensure_future(server.serve(sockets=[listening]))

@@ -1,4 +1,4 @@
-"""Queries that people keep: in a file of their own beside no database, so that a read-only studio can keep them, too."""
+"""Queries that people keep, in a file outside of the database, which a studio that only reads can write, too."""
 
 from __future__ import annotations
 
