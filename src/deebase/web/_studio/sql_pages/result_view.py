@@ -17,8 +17,10 @@ from deebase.web._studio.facets import BARS, MOST, MOST_PERIODS, Distribution, V
 from deebase.web._studio.rendering import Cell, cell, shortened, written
 
 #: Rows and cells of a part, characters of a cell, and bytes of all cells and of all folded values.
-ROWS, CELLS, LONGEST, SHORTEST = 50, 600, 120, 12
-BYTES, FOLDED_BYTES, LONGEST_FOLDED = 14_000, 12_000, 3_000
+ROWS, CELLS, LONGEST, SHORTEST = 50, 500, 120, 12
+BYTES, FOLDED_BYTES, LONGEST_FOLDED = 12_000, 8_000, 2_000
+#: Bytes around a folded value.
+_MARKUP = 100
 #: Columns of a page.
 MOST_COLUMNS = 60
 
@@ -75,7 +77,7 @@ def part_of(result: RawResult, number: int) -> ResultPart:
         cells: list[ResultCell] = []
         for value in row[: len(names)]:
             made = _shown(value, longest, room)
-            room -= len(escape(made.folded).encode())
+            room -= _MARKUP + len(escape(made.folded).encode()) if made.folded else 0
             cells.append(made)
         rows.append(cells)
     kinds = [_kind([row[place] for row in result.rows]) for place in range(len(names))]
@@ -94,12 +96,12 @@ def part_of(result: RawResult, number: int) -> ResultPart:
 def _shown(value: Any, longest: int, room: int) -> ResultCell:
     made = cell(value, longest)
     # Escaping makes some texts several times as long.
-    while len(escape(made.text).encode()) > 3 * longest + 16:
+    while len(escape(made.text).encode()) > longest + 24:
         made = Cell(shortened(made.text, len(made.text) // 2)[0], made.kind, None, True)
     if not made.is_cut:
         return ResultCell(made)
     whole = shortened(written(value)[1], LONGEST_FOLDED)[0]
-    return ResultCell(made, whole if len(escape(whole).encode()) <= room else "")
+    return ResultCell(made, whole if len(escape(whole).encode()) + _MARKUP <= room else "")
 
 
 def _kind(values: Sequence[Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -15,7 +14,7 @@ from typing import Any, cast
 from deebase import InvalidOperationError, ValidationError
 
 #: Queries of a file, characters of a name and of a text, and bytes of a file that is read.
-MOST, LONGEST_NAME, LONGEST_TEXT, MOST_BYTES = 100, 80, 10_000, 8_000_000
+MOST, LONGEST_NAME, LONGEST_TEXT, MOST_BYTES = 50, 60, 8_000, 4_000_000
 
 
 def queries_file(database: str) -> Path:
@@ -29,8 +28,15 @@ def queries_file(database: str) -> Path:
     return Path(base) / "deebase" / "queries" / f"{plain}-{sha256(database.encode()).hexdigest()[:16]}.json"
 
 
+def code_of(name: str) -> str:
+    """Return what stands for a name in an address, which it would make long."""
+    return sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
 class SavedQueries:
     """The queries of one database, by name.
+
+    The file is small, and is read and written at once: no task of this program comes in between.
 
     Args:
         path: the file that keeps them; it need not exist.
@@ -38,17 +44,20 @@ class SavedQueries:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._changing = asyncio.Lock()
 
-    async def all(self) -> dict[str, str]:
+    def all(self) -> dict[str, str]:
         """Return the texts by name.
 
         Raises:
             InvalidOperationError: the file cannot be read.
         """
-        return await asyncio.to_thread(self._read)
+        return self._read()
 
-    async def keep(self, name: str, text: str) -> None:
+    def named_by(self, code: str) -> str | None:
+        """Return the name that a code stands for; None if there is none."""
+        return next((name for name in self._read() if code_of(name) == code), None)
+
+    def keep(self, name: str, text: str) -> None:
         """Keep a query, in place of one of the same name.
 
         Raises:
@@ -64,22 +73,20 @@ class SavedQueries:
             raise ValidationError(
                 f"a query that is kept has 1 to {LONGEST_TEXT:,} characters", field="sql", hint="keep a shorter one"
             )
-        async with self._changing:
-            found = await self.all()
-            if name not in found and len(found) >= MOST:
-                raise ValidationError(f"{MOST} queries are kept already", field="name", hint="delete one first")
-            await asyncio.to_thread(self._write, {**found, name: text})
+        found = self._read()
+        if name not in found and len(found) >= MOST:
+            raise ValidationError(f"{MOST} queries are kept already", field="name", hint="delete one first")
+        self._write({**found, name: text})
 
-    async def forget(self, name: str) -> None:
+    def forget(self, name: str) -> None:
         """Delete a query; nothing happens if there is none of this name.
 
         Raises:
             InvalidOperationError: the file cannot be read or written.
         """
-        async with self._changing:
-            found = await self.all()
-            if found.pop(name, None) is not None:
-                await asyncio.to_thread(self._write, found)
+        found = self._read()
+        if found.pop(name, None) is not None:
+            self._write(found)
 
     def _read(self) -> dict[str, str]:
         try:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from html import escape
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -19,7 +20,7 @@ from deebase.web._studio.exports import FORMATS, MEDIA_TYPES, Format, download_h
 from deebase.web._studio.facets import Distribution
 from deebase.web._studio.site import Site
 from deebase.web._studio.sql_pages.result_view import ResultPart, chart_of, part_of
-from deebase.web._studio.sql_pages.saved_queries import LONGEST_NAME, LONGEST_TEXT, SavedQueries
+from deebase.web._studio.sql_pages.saved_queries import LONGEST_NAME, LONGEST_TEXT, SavedQueries, code_of
 from deebase.web.security import CSRF_FIELD
 
 #: Before the name of a parameter in an address.
@@ -57,7 +58,7 @@ class Asked:
         """
         given = request.query_params
         text = given.get("sql", "").replace("\r\n", "\n")
-        if len(text) > LONGEST_TEXT:
+        if len(text) > LONGEST_TEXT or len(escape(text).encode("utf-8", "replace")) > 2 * LONGEST_TEXT:
             raise ValidationError(f"a text has up to {LONGEST_TEXT:,} characters here", field="sql")
         part = given.get("part", "1")
         return cls(
@@ -122,7 +123,8 @@ class SqlPage:
         asked = Asked.of(request)
         saved = self._site.queries
         if saved is not None and "saved" in request.query_params:
-            text = (await saved.all()).get(request.query_params["saved"])
+            name = saved.named_by(request.query_params["saved"])
+            text = None if name is None else saved.all().get(name)
             if text is None:
                 raise NotFoundError("there is no query of this name")
             return RedirectResponse("?" + urlencode({"sql": text}), status_code=303)
@@ -170,7 +172,7 @@ class SqlPage:
             steps=_limited(steps, _MOST_STEPS)[0],
             problem=problem,
             formats=FORMATS,
-            saved=[] if saved is None else list(await saved.all()),
+            saved={} if saved is None else {name: code_of(name) for name in saved.all()},
             kept=saved,
             longest_name=LONGEST_NAME,
             csrf_field=CSRF_FIELD,
@@ -223,10 +225,10 @@ class SqlPage:
             raise InvalidOperationError("the form has expired", operation="saved queries", hint="open the page again")
         name, text = str(form.get("name", "")), str(form.get("sql", "")).replace("\r\n", "\n")
         if form.get("action") == "delete":
-            await saved.forget(name)
+            saved.forget(saved.named_by(name) or "")
             text = ""
         else:
-            await saved.keep(name, text)
+            saved.keep(name, text)
         root = str(request.scope.get("root_path", "")).rstrip("/")
         query = "?" + urlencode({"sql": text}) if text else ""
         return RedirectResponse(f"{root}/sql{query}", status_code=303)
