@@ -358,7 +358,7 @@ class Site:
                         return await show(site)(request)
                     except _OF_THE_SCHEMA:
                         # Another program may have changed it since it was read.
-                        if request.method != "GET":
+                        if request.method != "GET" or not site.shows_all:
                             raise
                         await self.reread()
                         site = await self.seen_by(user_of(request))
