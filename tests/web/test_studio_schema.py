@@ -56,7 +56,6 @@ async def test_a_table_is_defined_as_the_database_has_it(browser: Browser, shop:
     for words in (
         "lower(title)",
         "price > 10",
-        "cheap",
         "watch",
         "refers to author (id)",
         "on delete cascade",
@@ -160,7 +159,7 @@ async def test_migrations_are_shown_and_applied_after_a_confirmation(db: Databas
         assert (await send(browser, again, lose="book")).status_code == 303
         assert "pending" not in (await browser.get("/migrations")).text
         assert "city" in (await browser.get("/")).text
-        assert "M102" not in (await browser.get("/doctor")).text
+        assert "no such table" in (doctor := await browser.get("/doctor")).text or "does not exist" in doctor.text
 
 
 async def test_rules_of_access_leave_these_pages_out(shop: Database, tmp_path: Path) -> None:

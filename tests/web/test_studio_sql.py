@@ -129,6 +129,8 @@ async def test_charts_follow_the_values(browser: Browser) -> None:
         sql("SELECT CASE WHEN id > 900 THEN 'late' ELSE 'early' END AS w FROM book", chart="w")
     )
     assert "meter" in frequent.response.text
+    odd = "SELECT 1 AS n UNION ALL SELECT NULL UNION ALL SELECT -1e299 UNION ALL SELECT 1e299"
+    assert "<svg" in (await browser.get(sql(odd, chart="n"))).response.text
     assert (await browser.get(sql("SELECT 1 AS x", chart="zzz"))).response.status_code == 200
 
 

@@ -113,7 +113,11 @@ class UpkeepPage:
         found: list[Diagnosis] = await examine(self._site.db)
         migrator = self._site.migrations
         if migrator is not None and not any(finding.rule == "damaged" for finding in found):
-            found += await migrator.diagnose()
+            try:
+                found += await migrator.diagnose()
+            except DeeBaseError as error:
+                # They cannot be run elsewhere, to be compared: the other findings are worth to be seen.
+                found.append(Diagnosis("migration", "error", None, error.message, error.hint or ""))
         tables = {name for names in self._site.names() for name in names}
         return self._site.render(
             request, "doctor.html", found=found[:MOST], more=max(0, len(found) - MOST), tables=tables

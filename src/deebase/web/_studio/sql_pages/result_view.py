@@ -131,7 +131,8 @@ def chart_of(result: RawResult, name: str) -> tuple[Distribution, str] | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and abs(value) < 1e300
+    # Neither NaN nor infinity, whose Decimals cannot be compared.
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and abs(float(value)) < 1e300
 
 
 def _labels(result: RawResult, place: int) -> int | None:
