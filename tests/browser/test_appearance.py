@@ -31,11 +31,19 @@ PAGES = [
     "/table/book/add",
     "/table/author/row/1/delete",
     "/table/author/several?key=1&key=2&column=name",
+    "/sql?sql=SELECT+*+FROM+book&chart=price",
+    "/sql?sql=SELECT+nothing+FROM+book",
+    "/schema",
+    "/table/book/schema",
+    "/migrations",
+    "/doctor",
 ]
 
 HERE = Path(__file__).parent
 CONTRAST = (HERE / "contrast.js").read_text(encoding="utf-8")
 NAMELESS = (HERE / "nameless.js").read_text(encoding="utf-8")
+#: Pages that say what is wrong.
+STATUS = {"/table/none": 404, "/sql?sql=SELECT+nothing+FROM+book": 400}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def open_all(look: Window, address: str) -> None:
     """Open a page, and what it has folded."""
-    look.open(address, 404 if address.endswith("/none") else 200)
+    look.open(address, STATUS.get(address, 200))
     look.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
 
 
@@ -110,7 +118,7 @@ def test_a_narrow_screen_scrolls_tables_and_not_the_page(
 ) -> None:
     look = opened(served, viewport={"width": width, "height": 640}, has_touch=True, is_mobile=True)
     for address in PAGES:
-        look.open(address, 404 if address.endswith("/none") else 200)
+        look.open(address, STATUS.get(address, 200))
         for menu in look.page.locator("details.menu").all():
             menu.locator("summary").click()
             assert menu.locator("> :last-child").bounding_box()["x"] >= 0, address

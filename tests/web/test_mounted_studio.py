@@ -251,3 +251,32 @@ async def test_the_audit_hears_who_has_changed_what(blog: Database) -> None:
     assert heard[0] == heard[1]
     assert (heard[0].user, heard[0].action, heard[0].table, heard[0].key) == ("ada", "update", "post", {"id": 1})
     assert (heard[0].before, heard[0].after) == ({"title": "a"}, {"title": "b"})
+
+
+async def test_sql_of_users_is_off_unless_the_program_wants_it(blog: Database) -> None:
+    sql = "/admin/sql?sql=SELECT+count(*)+AS+n+FROM+post"
+    for arguments, status in (({}, 404), ({"tables": TABLES}, 404), ({"tables": TABLES, "sql": True}, 200)):
+        app = fastapi_app(studio(blog, user=tenant, **arguments))
+        async with client_of(app, **{"x-tenant": "1"}) as client:
+            with case(arguments):
+                home = (await client.get("/admin/")).text
+                assert ('href="/admin/sql"' in home) is (status == 200)
+                # A part of the database is hidden where there are rules.
+                assert ('href="/admin/schema"' in home) is (not arguments)
+                page = await client.get(sql)
+                assert page.status_code == status
+                # No rule limits it: the rows of both tenants are counted.
+                assert (">130<" in page.text) is (status == 200)
+
+
+async def test_a_scope_that_fits_no_column_is_logged_and_not_shown(
+    blog: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    for scope in (lambda user: {"secret_column": user}, lambda user: [user], lambda user: {"tenant_id": object()}):
+        app = fastapi_app(studio(blog, user=tenant, tables={"post": Access(read=["id", "title"], scope=scope)}))
+        async with client_of(app, **{"x-tenant": "1"}) as client:
+            caplog.clear()
+            answer = await client.get("/admin/table/post")
+            assert answer.status_code == 500
+            assert not any(word in answer.text for word in ("secret_column", "tenant_id", "object"))
+            assert "Traceback" in caplog.text

@@ -34,7 +34,7 @@ def place(table: str, **parameters: str) -> str:
 
 
 async def test_every_page_that_a_page_leads_to_is_small_and_answers(browser: Browser) -> None:
-    seen = await browser.crawl("/", 110)
+    seen = await browser.crawl("/", 150)
     for kind in ("/diagram", "/row/", "export.csv", "export.parquet", "facet=", "column=", "desc=", "after=", "show="):
         assert any(kind in address for address in seen), kind
 

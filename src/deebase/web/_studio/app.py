@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -14,12 +16,17 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from deebase import ConfigurationError, Database
+from deebase.migrations import Migrator
 from deebase.web._studio.audit import Audit
 from deebase.web._studio.database_page import DatabasePage
 from deebase.web._studio.editing import routes_of_changes
 from deebase.web._studio.exports import ExportPage
 from deebase.web._studio.row_page import RowPage
+from deebase.web._studio.schema_pages.schema_page import SchemaPage
+from deebase.web._studio.schema_pages.upkeep_page import UpkeepPage
 from deebase.web._studio.site import HERE, Limits, Site
+from deebase.web._studio.sql_pages.saved_queries import SavedQueries
+from deebase.web._studio.sql_pages.sql_page import SqlPage
 from deebase.web._studio.table_page import TablePage
 from deebase.web._studio.visible_tables import Exposure
 from deebase.web.access_rules import Access
@@ -39,6 +46,8 @@ def studio(
     hosts: Sequence[str] | None = None,
     secret: str | None = None,
     token: str | None = None,
+    queries: str | os.PathLike[str] | None = None,
+    migrations: Migrator | None = None,
 ) -> Starlette:
     """Return an ASGI app whose pages show a database: its tables, their rows, and where those lead.
 
@@ -65,6 +74,9 @@ def studio(
         secret: what forms are signed with, equal in all processes of the app; a new one by default.
         token: what a browser has to show once, as ``?token=...``; None if everything on this machine may look. It is
             for a studio without ``user``.
+        queries: a file in which users keep SQL queries, which all users of the studio see; None to keep none.
+        migrations: the migrations of the database, to show their state; with ``write``, and without ``tables``, they
+            can be applied.
 
     Raises:
         InvalidOperationError: the packages of the extra ``web`` are not installed.
@@ -95,6 +107,9 @@ def studio(
         exposure=exposure,
         audit=audit,
         has_sql=(tables is None and user is None) if sql is None else sql,
+        queries=None if queries is None else SavedQueries(Path(queries)),
+        migrations=migrations,
+        may_migrate=write and tables is None,
     )
     return protected_app(site)
 
@@ -130,6 +145,20 @@ def protected_app(site: Site) -> Starlette:
             site.page(lambda site: ExportPage(site).file, seconds=site.limits.export_seconds),
         ),
         *(routes_of_changes(site) if site.writes else ()),
+        Route("/table/{table}/schema", site.page(lambda site: SchemaPage(site).table)),
+        Route("/schema", site.page(lambda site: SchemaPage(site).database)),
+        Route("/schema.sql", site.page(lambda site: SchemaPage(site).file)),
+        Route("/migrations", site.page(lambda site: UpkeepPage(site).migrations), methods=["GET"]),
+        Route(
+            "/migrations",
+            site.page(lambda site: UpkeepPage(site).apply, seconds=site.limits.migration_seconds),
+            methods=["POST"],
+        ),
+        Route("/doctor", site.page(lambda site: UpkeepPage(site).doctor)),
+        Route("/sql", site.page(lambda site: SqlPage(site).page), methods=["GET"]),
+        Route("/sql", site.page(lambda site: SqlPage(site).change), methods=["POST"]),
+        Route("/sql/names.json", site.page(lambda site: SqlPage(site).names)),
+        Route("/sql/export.{format}", site.page(lambda site: SqlPage(site).file)),
         Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
     ]
 

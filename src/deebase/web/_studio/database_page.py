@@ -26,6 +26,8 @@ class DatabasePage:
 
     async def tables(self, request: Request) -> Response:
         """Show the list of tables and views, or those whose name holds a text."""
+        if self._site.has_sizes:
+            await self._site.reread()
         tables, views = self._site.names()
         search = request.query_params.get("q", "").strip()[:100]
         size = await self._site.size()

@@ -21,7 +21,7 @@ Format = Literal["csv", "json", "ndjson", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 #: Hits of a search in a file, and where each of them takes a condition of its own.
 HITS, HITS_OF_SEVERAL_KEYS = 1000, 100
-_TYPES: dict[Format, str] = {
+MEDIA_TYPES: dict[Format, str] = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
     "ndjson": "application/x-ndjson",
@@ -61,7 +61,7 @@ class ExportPage:
         )
         file = io.BytesIO()
         await rows.export(file, format=form, escape_formulas=True)
-        return Response(file.getvalue(), headers=download_headers(f"{fields.handle.name}.{form}", _TYPES[form]))
+        return Response(file.getvalue(), headers=download_headers(f"{fields.handle.name}.{form}", MEDIA_TYPES[form]))
 
     async def _found(self, fields: Fields, state: TableState, conditions: Sequence[Any]) -> Any:
         """Return the condition of the best hits of a search."""

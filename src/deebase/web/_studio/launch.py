@@ -11,7 +11,9 @@ from collections.abc import Callable
 import uvicorn
 
 from deebase import Database, InvalidOperationError
+from deebase.migrations import Migrator
 from deebase.web._studio.app import studio
+from deebase.web._studio.sql_pages.saved_queries import queries_file
 
 
 async def serve(
@@ -24,6 +26,8 @@ async def serve(
     announce: Callable[[str], None],
     token: str | None = None,
     write: bool = False,
+    place: str | None = None,
+    migrations: Migrator | None = None,
 ) -> None:
     """Serve the studio of a database until the process is interrupted.
 
@@ -36,6 +40,8 @@ async def serve(
         announce: is called with the address, once the server answers there.
         token: of the address; a new one by default.
         write: whether rows can be added, changed and deleted.
+        place: the path or URL of the database, by which the queries that the user saves are kept; None to keep none.
+        migrations: the migrations of the database, if it has any.
 
     Raises:
         InvalidOperationError: the port is in use.
@@ -43,13 +49,9 @@ async def serve(
     token = token or secrets.token_urlsafe(24)
     listening = listening_on(host, port)
     # Without a log of requests: the first one holds the token.
-    config = uvicorn.Config(
-        studio(db, title=title, token=token, write=write),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-    )
+    queries = None if place is None else queries_file(place)
+    app = studio(db, title=title, token=token, write=write, queries=queries, migrations=migrations)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
     server = uvicorn.Server(config)
     address = f"{address_of(listening)}/?token={token}"
     serving = asyncio.ensure_future(server.serve(sockets=[listening]))

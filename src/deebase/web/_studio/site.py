@@ -31,6 +31,7 @@ from deebase import (
     InvalidOperationError,
     NotFoundError,
     NotNullViolationError,
+    QueryError,
     QueryTimeoutError,
     ScopeError,
     TableNotFoundError,
@@ -38,8 +39,10 @@ from deebase import (
     UniqueViolationError,
     ValidationError,
 )
+from deebase.migrations import Migrator
 from deebase.web._studio.addresses import decoded, encoded
 from deebase.web._studio.audit import Action, Audit, Change
+from deebase.web._studio.sql_pages.saved_queries import SavedQueries
 from deebase.web._studio.table_fields import Fields
 from deebase.web._studio.visible_tables import Exposure, VisibleTables
 from deebase.web.security import Protection, user_of
@@ -73,6 +76,8 @@ _STATUS: tuple[tuple[type[DeeBaseError], int, str], ...] = (
 _OWN_TEXTS = (NotFoundError, ValidationError, InvalidOperationError)
 #: What a page says after a change.
 _DONE = {"changed": "The change is stored.", "added": "The row is stored.", "deleted": "Deleted."}
+#: Errors of pages that the schema of another minute may explain.
+_OF_THE_SCHEMA = (TableNotFoundError, ColumnNotFoundError, QueryError)
 _WORD = re.compile(r"\w+")
 
 
@@ -85,12 +90,20 @@ class Limits:
         facet_seconds: of counting the values of a column.
         export_rows: rows of a file.
         export_seconds: of writing a file.
+        sql_seconds: of a SQL text.
+        sql_rows: rows of its result.
+        sql_bytes: of its result.
+        migration_seconds: of applying migrations.
     """
 
     seconds: float = 10.0
     facet_seconds: float = 0.5
     export_rows: int = 100_000
     export_seconds: float = 60.0
+    sql_seconds: float = 2.0
+    sql_rows: int = 1000
+    sql_bytes: int = 1_000_000
+    migration_seconds: float = 3600.0
 
 
 class Sizes:
@@ -105,18 +118,25 @@ class Sizes:
         self._db = db
         self._seconds = seconds
         self._read_at = 0.0
+        self._reading: asyncio.Future[None] | None = None
         self.last: DatabaseSize | None = None
 
     async def read(self) -> DatabaseSize | None:
         """Return the size of the database and its tables; None if it takes too long."""
-        if self.last is None or time.monotonic() - self._read_at > SIZE_SECONDS:
-            try:
-                async with asyncio.timeout(self._seconds):
-                    self.last, self._read_at = await self._db.size(), time.monotonic()
-            except (TimeoutError, DeeBaseError):
-                # A page is worth more than the numbers on it.
-                return None
+        if self.last is None:
+            await self._read()
+        elif time.monotonic() - self._read_at > SIZE_SECONDS and (self._reading is None or self._reading.done()):
+            # For the next page: this one has read the schema.
+            self._reading = asyncio.ensure_future(self._read())
         return self.last
+
+    async def _read(self) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                self.last, self._read_at = await self._db.size(), time.monotonic()
+        except (TimeoutError, DeeBaseError):
+            # A page is worth more than the numbers on it.
+            self._read_at = time.monotonic()
 
 
 class Site:
@@ -130,6 +150,9 @@ class Site:
         exposure: the tables, and the rules of access to them; all tables by default.
         audit: is called with each change.
         has_sql: whether there is a page for SQL of the user.
+        queries: what keeps queries of users; None to keep none.
+        migrations: of the database; None to show none.
+        may_migrate: whether they can be applied.
     """
 
     def __init__(
@@ -142,12 +165,18 @@ class Site:
         exposure: Exposure | None = None,
         audit: Audit | None = None,
         has_sql: bool = True,
+        queries: SavedQueries | None = None,
+        migrations: Migrator | None = None,
+        may_migrate: bool = False,
     ) -> None:
         self.db = db
         self.title = title
         self.protection = protection
         self.limits = limits
         self.has_sql = has_sql
+        self.queries = queries
+        self.migrations = migrations
+        self.may_migrate = may_migrate
         self.user: Any = None
         self._audit = audit
         self._exposure = Exposure(db) if exposure is None else exposure
@@ -263,10 +292,24 @@ class Site:
         """Return the size of the database and its tables; None if it takes too long, or rows of it are hidden."""
         return await self._sizes.read() if self.shows_all else None
 
+    @property
+    def has_sizes(self) -> bool:
+        """Whether the sizes of tables were read: a page that reads them does not read the schema, too."""
+        return self._sizes.last is not None
+
     def last_size(self, table: str) -> TableSize | None:
         """Return the size of a table if it was read lately."""
         last = self._sizes.last
         return None if last is None or not self.shows_all else last.tables.get(table)
+
+    async def reread(self) -> None:
+        """Read the schema again, for tables and columns that other programs have changed."""
+        # Whoever waits here gets what another request has just read.
+        if self._reading.locked():
+            async with self._reading:
+                return
+        async with self._reading:
+            await self.db.reflect()
 
     async def _known(self) -> None:
         """Read the schema, unless the database knows its tables already.
@@ -328,7 +371,15 @@ class Site:
             try:
                 async with asyncio.timeout(limit):
                     site = await self.seen_by(user_of(request))
-                    return await show(site)(request)
+                    try:
+                        return await show(site)(request)
+                    except _OF_THE_SCHEMA:
+                        # Another program may have changed it since it was read.
+                        if request.method != "GET" or not site.shows_all:
+                            raise
+                        await self.reread()
+                        site = await self.seen_by(user_of(request))
+                        return await show(site)(request)
             except TimeoutError:
                 return self.message(request, 504, f"The page took longer than {limit:g} seconds.", "Narrow the filter.")
             except ConfigurationError:

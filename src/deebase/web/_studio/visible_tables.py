@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from deebase import Column, ConfigurationError, Database, TableNotFoundError, View
+from deebase import Column, ConfigurationError, Database, DeeBaseError, TableNotFoundError, View
 from deebase.web._studio.table_fields import Fields, Handle
 from deebase.web.access_rules import Access, Grant, Source, grant_of, scope_for
 
@@ -118,6 +118,7 @@ class VisibleTables:
 
         Raises:
             TableNotFoundError: it does not exist, or not for this user.
+            ConfigurationError: the scope does not fit its columns.
         """
         if name not in self:
             raise TableNotFoundError(
@@ -128,7 +129,11 @@ class VisibleTables:
             rows: Handle = self.exposure.source(name).rows_as(dict)
             grant = self.exposure.grant(name)
             columns = [self._column(column) for column in rows.describe() if column.name in grant.columns]
-            self._fields[name] = Fields.of(rows, columns, grant, scope)
+            try:
+                self._fields[name] = Fields.of(rows, columns, grant, scope)
+            except DeeBaseError as error:
+                # The program is wrong, and not the request.
+                raise ConfigurationError(f"the scope of {name} does not fit its columns: {error.message}") from error
         return self._fields[name]
 
     def _column(self, column: Column) -> Column:
