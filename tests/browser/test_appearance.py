@@ -35,7 +35,6 @@ PAGES = [
     "/sql?sql=SELECT+nothing+FROM+book",
     "/schema",
     "/table/book/schema",
-    "/migrations",
     "/doctor",
 ]
 
