@@ -54,7 +54,7 @@ class Picture:
 
 #: Delayed flights, with the carriers and airports beside them.
 LATE = "/table/flight?desc=arr_delay&from.arr_delay=60&facet=carrier&facet=origin" + "".join(
-    [f"&show={name}" for name in ("day", "carrier", "origin", "dest", "arr_delay")]
+    [f"&show={name}" for name in ("carrier", "origin", "dest", "arr_delay")]
 )
 PICTURES = [
     Picture("studio-tables", "/", height=330),
