@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias, TypeVar, overl
 
 from deebase._backends.schemes import settings_for
 from deebase._engine.core import Core
-from deebase._engine.reading_executor import ReadingExecutor, ReadOnlyBlock
+from deebase._engine.reading_executor import ReadOnlyBlock
 from deebase._engine.retry import retry
 from deebase._engine.transaction import Transaction
 from deebase._lanes.limits import Limits
@@ -22,8 +22,7 @@ from deebase._schema.database_size import DatabaseSize, size_of
 from deebase._tables.accessors import DC, Row, Tables, Views
 from deebase._tables.definitions import Classes, Definitions, IfExists, ImportTarget, designs_of
 from deebase._tables.query import STREAM_ROWS
-from deebase._tables.raw_sql import RawSql
-from deebase._tables.read_only_sql import ReadOnlySql
+from deebase._tables.read_only_sql import raw_sql_on
 from deebase._tables.table import Table
 from deebase._tables.view import View
 from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression, SqlTemplate, must_be_flags
@@ -138,9 +137,7 @@ class Database:
     def _use(self, core: Core) -> None:
         self._core = core
         self._sync: sync.Database | None = None
-        executor = core.executor
-        sql = ReadOnlySql(executor, core.dialect) if isinstance(executor, ReadingExecutor) else None
-        self._raw = sql or RawSql(executor, core.dialect)
+        self._raw = raw_sql_on(core)
         self._definitions = Definitions(core)
         self.t: Tables = self._definitions.tables
         self.v: Views = self._definitions.views

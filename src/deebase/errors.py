@@ -284,8 +284,10 @@ class DatabaseError(DeeBaseError):
     Attributes:
         sqlstate: PostgreSQL's code, or SQLite's extended code as text.
         statement: the SQL, without values.
+        position: the character of ``statement``, from 1, at which PostgreSQL found the error; None if it names none.
     """
 
+    position: int | None = None
     sqlstates: ClassVar[tuple[str, ...]] = ("53", "54", "55", "58", "F0", "HV", "P0", "XX", "72")
     sqlite_codes: ClassVar[tuple[int, ...]] = (2, 7, 10, 11, 12, 13, 15, 16, 22, 24, 26, 27, 28)
 

@@ -524,3 +524,21 @@ async def test_columns_of_other_tables_are_refused(world: World, db: Database) -
     assert await posts(select={"x": name}, order_by=["id"], limit=2).scalars() == ["Ada", "Bob"]
     assert await posts.update_where({"title": db.sql(name)}, id=2) == 1
     assert (await posts[2]).title == "Bob"
+
+
+async def test_a_path_over_columns_with_dots_in_their_names(db: Database) -> None:
+    await db.script(
+        'CREATE TABLE place ("a.b" integer PRIMARY KEY, "the.name" text);'
+        'CREATE TABLE visit (id integer PRIMARY KEY, "a.b" integer REFERENCES place ("a.b"));'
+        """INSERT INTO place VALUES (1, 'Berlin'); INSERT INTO visit VALUES (5, 1)"""
+    )
+    await db.reflect()
+    visits = db.t.visit
+    assert await visits(select=["a.b", "a.b.the.name", "a.b.a.b"]) == [
+        {"a.b": 1, "a.b.the.name": "Berlin", "a.b.a.b": 1}
+    ]
+    assert [column.name for column in visits.describe("a.b.the.name")] == ["a.b.the.name"]
+    with pytest.raises(ColumnNotFoundError, match="table place has no column 'other'"):
+        await visits(select=["a.b.other"])
+    with pytest.raises(ColumnNotFoundError, match="table visit has no column 'a'"):
+        await visits(select=["a.c.name"])

@@ -91,6 +91,7 @@ def test_the_load_is_held_and_nothing_is_lost() -> None:
         ("benchmarks.reflection", "--tables", "5", "--rounds", "1"),
         ("benchmarks.linearity", "--backend", "sqlite", "--rows", "100", "--rounds", "1"),
         ("benchmarks.fairness", "--backend", "sqlite", "--rows", "1000", "--rounds", "1", "--seconds", "0.1"),
+        ("benchmarks.studio", "--backend", "sqlite", "--books", "300", "--rounds", "1"),
     ],
     ids=lambda arguments: arguments[0],
 )

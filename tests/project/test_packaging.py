@@ -41,7 +41,7 @@ def test_every_dependency_has_an_oldest_version() -> None:
 
 def test_the_extras_are_for_file_formats_for_browsers_and_for_those_who_work_on_it() -> None:
     extras = META["optional-dependencies"]
-    assert set(extras) == {"arrow", "bench", "dev", "docs", "mcp", "web"}
+    assert set(extras) == {"arrow", "bench", "browser", "dev", "docs", "mcp", "web"}
     runtime = {requirement(line)[0] for line in META["dependencies"]}
     assert [line for lines in extras.values() for line in lines if requirement(line)[0] in runtime] == []
 

@@ -130,9 +130,9 @@ async def test_what_goes_wrong_is_a_page_in_words(caplog: pytest.LogCaptureFixtu
             raise AssertionError
 
         app = studio(db)
-        app.router.add_route("/fails", site.page(fails, seconds=30))
-        app.router.add_route("/refused", site.page(is_refused, seconds=30))
-        app.router.add_route("/waits", site.page(waits))
+        app.router.add_route("/fails", site.page(lambda _: fails, seconds=30))
+        app.router.add_route("/refused", site.page(lambda _: is_refused, seconds=30))
+        app.router.add_route("/waits", site.page(lambda _: waits))
         async with browsing(app, db) as browser:
             with caplog.at_level(logging.CRITICAL, logger="deebase.web"):
                 page = await browser.get("/fails", 500)

@@ -163,6 +163,10 @@ class DatabaseTools(Protocol):
         """Return the SQL of a view as the database stores it."""
         ...
 
+    def trigger_definitions(self, table: str, quoted: str) -> Awaitable[list[tuple[str, str]]]:
+        """Return the names and the SQL of the triggers of a table or view, which is also given as SQL writes it."""
+        ...
+
     def schema_script(self) -> Awaitable[SchemaScript]:
         """Return all objects of the database with their SQL, in an order in which they can be created."""
         ...

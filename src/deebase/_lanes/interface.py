@@ -113,6 +113,10 @@ class Lane(PooledLane, Protocol):
         """Run a statement of the user and return its columns and rows."""
         ...
 
+    async def parameter_types(self, sql: str) -> list[str]:
+        """Return the name of the type of each parameter; none where parameters have no types (SQLite)."""
+        ...
+
     async def many(self, statement: Statement, rows: Sequence[Params]) -> None:
         """Run a statement once per row of parameters."""
         ...

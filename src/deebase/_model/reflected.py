@@ -107,7 +107,7 @@ def sa_table(
             options["server_default"] = sa.FetchedValue()
         if column.default is not None:
             options["server_default"] = sa.text(_escaped(column.default))
-        columns.append(QuotedColumn(column.name, types[column.name], *parts, **options))
+        columns.append(QuotedColumn(column.name or _EMPTY, types[column.name], *parts, **options))
     table = sa.Table(facts.name, metadata, *columns, schema=facts.schema)
     note_other_forms(table, facts)
     if keys:
@@ -123,6 +123,16 @@ def sa_table(
         if index.columns and None not in index.columns and not index.partial:
             sa.Index(index.name, *[table.c[str(name)] for name in index.columns], unique=index.unique)
     return table
+
+
+class _EmptyName(sa.sql.quoted_name):
+    """The name of a column without one, which SQLite allows; SQLAlchemy asks whether a name is true."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+_EMPTY = _EmptyName("", True)
 
 
 def note_other_forms(table: sa.Table, facts: TableInfo) -> None:

@@ -75,10 +75,11 @@ def described(columns: Sequence[Any]) -> tuple[list[str], list[Callable[[Any], A
 
 def described_kinds(columns: Sequence[Any]) -> list[ColumnType[Any] | None]:
     """Return the types of the columns of a raw result; None where the database names none that is known."""
-    return [None if isinstance(column, str) else _kind_named(column.type.name) for column in columns]
+    return [None if isinstance(column, str) else kind_named(column.type.name) for column in columns]
 
 
-def _kind_named(name: str) -> ColumnType[Any] | None:
+def kind_named(name: str) -> ColumnType[Any] | None:
+    """Return the type of PostgreSQL's name for one; None if it is not one of ours."""
     declared = str(type_name(name))
     found = postgres_column(declared)
     return None if found is None or not found.is_builtin() else column_type(found.reflected(declared))

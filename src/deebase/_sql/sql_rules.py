@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from deebase._rows.model import ColumnModel, SearchModel, TableModel
     from deebase._sql.compiled import Parameters
     from deebase._sql.json_paths.json_rules import JsonRules
+    from deebase._sql.plans import PlanStep
     from deebase._sql.search.search_statements import Searching
     from deebase._sql.search.search_text import SearchText
     from deebase._sqltext.capabilities import Named
@@ -68,6 +69,14 @@ class SqlRules(Protocol):
 
     def explain(self, sql: str) -> str:
         """Return the statement whose last column is the plan of another statement."""
+        ...
+
+    def explain_tree(self, sql: str) -> str:
+        """Return the statement whose rows ``plan_steps`` reads; the other statement is not run."""
+        ...
+
+    def plan_steps(self, rows: Sequence[Sequence[Any]]) -> tuple[PlanStep, ...]:
+        """Return the plan in the rows of ``explain_tree``."""
         ...
 
 

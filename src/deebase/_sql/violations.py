@@ -94,7 +94,7 @@ def _referring(table: sa.Table) -> list[Any]:
 
 
 def _target(key: Any) -> str:
-    return str(key.elements[0].target_fullname.rpartition(".")[0])
+    return str(key.referred_table.fullname)
 
 
 def _leads_to(key: Any, table: sa.Table) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,6 +22,7 @@ from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.kinds import StatementKind, classify
 from deebase._sqltext.splitting import split_script
 from deebase._sqltext.templates import bound_template, is_template
+from deebase._types.base import ColumnType
 from deebase._types.native import AnyValue
 from deebase._types.registry import column_type
 from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, QueryError, ValidationError
@@ -31,6 +32,23 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
     from deebase._engine.executor import Executor
+
+
+class RawResult(NamedTuple):
+    """The result of a SQL text.
+
+    Attributes:
+        names: of the columns.
+        kinds: the types that the database names; None where the values tell them.
+        rows: the values in Python.
+        truncated: rows are missing at the end, because of a limit.
+    """
+
+    names: list[str]
+    kinds: list[ColumnType[Any] | None]
+    rows: list[Any]
+    truncated: bool
+
 
 #: Texts whose statement is cached, and with it how long it took.
 CACHED_TEXTS = 500
@@ -134,18 +152,23 @@ class RawSql:
 
         sql, params = self._plain(sql, params)
         if isinstance(sql, str):
-            statement, args = self._text(sql, params)
-            columns, rows = await self._executor.raw_fetch(statement, args)
-            names, converters = described(columns)
-            kinds = described_kinds(columns)
-            conversions = tuple((n, convert) for n, convert in enumerate(converters) if convert is not None)
-            return raw_table(names, kinds, [converted(row, conversions) for row in rows] if conversions else rows)
+            result = await self.result(sql, params)
+            return raw_table(result.names, result.kinds, result.rows)
         names, rows = await self._core(sql, params)
         selected = list(sql.exported_columns) if isinstance(sql, (sa.Select, sa.CompoundSelect)) else []
         if len(selected) != len(names):
             return raw_table(names, [None] * len(names), rows)
         found = [column_type(column.type) for column in selected]
         return raw_table(names, [None if isinstance(kind, AnyValue) else kind for kind in found], rows)
+
+    async def result(self, sql: str, params: Any) -> RawResult:
+        """Return the result of a SQL text with the types of its columns."""
+        statement, args = self._text(sql, params)
+        columns, rows = await self._executor.raw_fetch(statement, args)
+        names, converters = described(columns)
+        conversions = tuple((n, convert) for n, convert in enumerate(converters) if convert is not None)
+        made = [converted(row, conversions) for row in rows] if conversions else list(rows)
+        return RawResult(names, described_kinds(columns), made, False)
 
     async def item(self, sql: Any, params: Any) -> Any:
         """Return the one value of a result."""

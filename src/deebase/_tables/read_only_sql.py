@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from deebase._engine.reading_executor import ReadingExecutor
 from deebase._lanes.interface import Columns
 from deebase._lanes.limits import Allowance
 from deebase._pictures.notebook import Rows
@@ -13,12 +14,12 @@ from deebase._rows.makers import converted, row_maker
 from deebase._sql.raw import described, described_kinds
 from deebase._sql.read_only import only_reads, read_query
 from deebase._sql.statement import Statement
-from deebase._tables.raw_sql import RawSql
+from deebase._tables.raw_sql import RawResult, RawSql
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-    from deebase._engine.reading_executor import ReadingExecutor
+    from deebase._engine.core import Core
 
 #: Rows that are fetched at once, at most.
 PIECE_ROWS = 1000
@@ -73,6 +74,11 @@ class ReadOnlySql(RawSql):
             made.truncated = True
         return made
 
+    async def result(self, sql: str, params: Any) -> RawResult:
+        """See ``RawSql``."""
+        found = await self._collect(sql, params)
+        return RawResult(found.names, described_kinds(found.columns), found.rows, found.truncated)
+
     async def _run(self, sql: Any, params: Any) -> tuple[list[str], list[Any]]:
         result = await self._complete(sql, params)
         return result.names, result.rows
@@ -106,3 +112,11 @@ class ReadOnlySql(RawSql):
     async def script(self, sql: Any) -> None:
         """Refuse: a script is there to change something."""
         raise only_reads("script")
+
+
+def raw_sql_on(core: Core) -> RawSql:
+    """Return what runs the SQL texts of a database."""
+    executor = core.executor
+    if isinstance(executor, ReadingExecutor):
+        return ReadOnlySql(executor, core.dialect)
+    return RawSql(executor, core.dialect)

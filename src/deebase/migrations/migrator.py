@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deebase._backends.database_tools import Diagnosis
 from deebase.errors import MigrationError
 from deebase.migrations import files
 from deebase.migrations import project as config
@@ -393,6 +394,37 @@ class Migrator:
         from deebase.migrations.check.drift import drift
 
         return await drift(self._workspace.target, self.directory)
+
+    async def diagnose(self) -> list[Diagnosis]:
+        """Return what ``deebase db doctor`` says of the migrations: those that need attention, else drift.
+
+        Returns:
+            The findings; an empty list if all are applied and the schema is what they make, or without a directory.
+
+        Raises:
+            MigrationError: a file cannot be read.
+
+        Example:
+            ```python
+            for finding in await migrator.diagnose():
+                print(finding.severity, finding.message)
+            ```
+        """
+        if not self.directory.is_dir():
+            return []
+        found = [
+            Diagnosis(
+                "migration", "warning", None, f"{item.name} is {item.state}", "deebase migrate status says what to do"
+            )
+            for item in await self.status()
+            if item.state not in ("applied", "draft")
+        ]
+        drifted = 0 if found else len(await self.drift())
+        if drifted:
+            places = f"{drifted:,} place{'' if drifted == 1 else 's'}"
+            what = f"the schema differs in {places} from what the migrations make"
+            found.append(Diagnosis("drift", "warning", None, what, "deebase migrate drift shows them"))
+        return found
 
     async def not_compared(self) -> list[str]:
         """Return what this database has that no migration carries and no comparison sees, such as privileges.

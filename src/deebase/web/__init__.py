@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from deebase.web._rest.asgi_app import rest as rest
     from deebase.web._rest.fastapi_router import router_of as router_of
     from deebase.web._studio.app import studio as studio
+    from deebase.web._studio.audit import Change as Change
     from deebase.web.access_rules import Access as Access
 
-__all__ = ["Access", "AgentLimits", "Limits", "rest", "router_of", "serve_agent", "studio"]
+__all__ = ["Access", "AgentLimits", "Change", "Limits", "rest", "router_of", "serve_agent", "studio"]
 
 #: Public name -> its module.
 _PLACES = {
     "AgentLimits": "deebase.web._agents.agent_tools",
     "serve_agent": "deebase.web._agents.mcp_server",
     "Access": "deebase.web.access_rules",
+    "Change": "deebase.web._studio.audit",
     "Limits": "deebase.web._rest.api_limits",
     "rest": "deebase.web._rest.asgi_app",
     "router_of": "deebase.web._rest.fastapi_router",

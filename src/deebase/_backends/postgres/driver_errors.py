@@ -108,6 +108,8 @@ class PostgresErrors:
             made.hint = described[1] or made.hint
         if raised:
             made.server_message = error.message
+        if isinstance(made, DatabaseError) and error.position is not None:
+            made.position = int(error.position)
         return made
 
     def _violation(self, kind: type[IntegrityError], error: Any) -> IntegrityError:

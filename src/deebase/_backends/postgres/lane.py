@@ -205,6 +205,11 @@ class PostgresLane:
         rows = await prepared.fetch(*args)
         return list(attributes), rows
 
+    async def parameter_types(self, sql: str) -> list[str]:
+        """Return the types that the server expects; nothing is run."""
+        prepared = await self.driver.prepare(sql, name="")
+        return [str(kind.name) for kind in prepared.get_parameters()]
+
     async def many(self, statement: Statement, rows: Sequence[Params]) -> None:
         """Run a statement once per row of parameters, all or nothing."""
         self._begin(statement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from deebase._backends.postgres.json_sql import PostgresJson
 from deebase._backends.postgres.search.search_sql import PartSearching, WordSearching
 from deebase._rows.model import ColumnModel, SearchModel, TableModel
 from deebase._sql.compiled import Parameters, number_mark
+from deebase._sql.plans import PlanStep
 from deebase._sql.search.search_statements import Searching
 from deebase._sql.search.search_text import SearchText
 from deebase._sql.sql_rules import Key
@@ -90,6 +92,44 @@ class PostgresRules:
 
     def explain(self, sql: str) -> str:
         return f"EXPLAIN {sql}"
+
+    def explain_tree(self, sql: str) -> str:
+        return f"EXPLAIN (FORMAT JSON) {sql}"
+
+    def plan_steps(self, rows: Sequence[Sequence[Any]]) -> tuple[PlanStep, ...]:
+        document = rows[0][0]
+        found = json.loads(document) if isinstance(document, str) else document
+        return tuple([_step(item["Plan"]) for item in found if "Plan" in item])
+
+
+#: The conditions and keys of a node of EXPLAIN (src/backend/commands/explain.c).
+_DETAILS = (
+    "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter", "Filter", "One-Time Filter", "Sort Key",
+    "Presorted Key", "Group Key", "Order By", "Cache Key",
+)  # fmt: skip
+
+
+def _step(node: Mapping[str, Any]) -> PlanStep:
+    words = [str(node.get("Subplan Name", ""))] if "Subplan Name" in node else []
+    kind = str(node["Node Type"])
+    if node.get("Join Type", "Inner") != "Inner":
+        kind = f"{kind} ({node['Join Type']})"
+    if node.get("Strategy", "Plain") != "Plain":
+        kind = f"{kind} ({node['Strategy']})"
+    words.append(kind)
+    if "Index Name" in node:
+        words[-1] += f" using {node['Index Name']}"
+    table = node.get("Relation Name") or node.get("CTE Name") or node.get("Function Name")
+    alias = node.get("Alias")
+    if table is not None or alias is not None:
+        words[-1] += f" on {table or alias}" + (f" {alias}" if table is not None and alias != table else "")
+    details = [
+        f"{name}: {', '.join(value) if isinstance(value, list) else value}"
+        for name in _DETAILS
+        if (value := node.get(name)) is not None
+    ]
+    steps = [_step(below) for below in node.get("Plans", ())]
+    return PlanStep(": ".join(words), tuple(details), node.get("Plan Rows"), node.get("Total Cost"), tuple(steps))
 
 
 class NumbersInText(PGCompiler):

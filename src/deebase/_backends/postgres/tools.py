@@ -17,6 +17,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._backends.copy_forms import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, Estimate, refused_backup, require_header
+from deebase._backends.postgres.catalog_queries import reading_catalogs
 from deebase._backends.postgres.copying.copy_source import PostgresSource
 from deebase._backends.postgres.copying.copy_target import PostgresTarget
 from deebase._backends.postgres.copying.rows import PostgresRows
@@ -89,6 +90,11 @@ _UNCHECKED_CONSTRAINTS = """
 _ESTIMATES = """
     SELECT asked.name, c.reltuples, pg_total_relation_size(c.oid)
     FROM unnest($1::text[]) AS asked(name) JOIN pg_class AS c ON c.oid = to_regclass(asked.name)
+"""
+
+_TRIGGERS = """
+    SELECT g.tgname::text, pg_get_triggerdef(g.oid) FROM pg_trigger g
+    WHERE g.tgrelid = to_regclass($1) AND NOT g.tgisinternal ORDER BY g.tgname
 """
 
 
@@ -180,6 +186,11 @@ class PostgresTools:
         return found
 
     # -- schema --------------------------------------------------------------------------------
+
+    async def trigger_definitions(self, table: str, quoted: str) -> list[tuple[str, str]]:
+        """Return its triggers as the server writes them, without those of constraints."""
+        rows = await reading_catalogs(self._access.read)(_TRIGGERS, [quoted])
+        return [(str(name), str(sql)) for name, sql in rows]
 
     async def schema_script(self) -> SchemaScript:
         """Return all objects of all schemas, besides those of extensions."""

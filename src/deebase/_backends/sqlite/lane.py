@@ -116,6 +116,10 @@ class SqliteLane:
         """Run a statement and return the names of its columns, and its rows."""
         return self._do(statement, args, RAW)
 
+    async def parameter_types(self, sql: str) -> list[str]:
+        """Return nothing: a parameter takes any value."""
+        return []
+
     async def many(self, statement: Statement, rows: Sequence[Params]) -> None:
         await self._do(statement, rows, MANY)
 

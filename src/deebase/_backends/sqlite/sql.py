@@ -22,6 +22,7 @@ from deebase._backends.sqlite.json_sql import SqliteJson
 from deebase._backends.sqlite.search.search_sql import SqliteSearching
 from deebase._rows.model import ColumnModel, SearchModel, TableModel
 from deebase._sql.compiled import Parameters
+from deebase._sql.plans import PlanStep
 from deebase._sql.reread import hidden_rowid
 from deebase._sql.search.search_statements import Searching
 from deebase._sql.search.search_text import SearchText
@@ -81,6 +82,19 @@ class SqliteRules:
 
     def explain(self, sql: str) -> str:
         return f"EXPLAIN QUERY PLAN {sql}"
+
+    def explain_tree(self, sql: str) -> str:
+        return self.explain(sql)
+
+    def plan_steps(self, rows: Sequence[Sequence[Any]]) -> tuple[PlanStep, ...]:
+        below: dict[int, list[tuple[int, str]]] = {}
+        for number, parent, _, text in rows:
+            below.setdefault(parent, []).append((number, text))
+
+        def steps(parent: int) -> tuple[PlanStep, ...]:
+            return tuple([PlanStep(text, steps=steps(number)) for number, text in below.get(parent, ())])
+
+        return steps(0)
 
 
 def _is_real(column: sa.Column[Any], dialect: Dialect) -> bool:

@@ -27,6 +27,10 @@ _HEADER = b"SQLite format 3\0"
 #: CORRUPT and NOTADB (sqlite.org/rescode.html).
 _DAMAGED = (11, 26)
 
+_TRIGGERS = """
+    SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE ORDER BY name
+"""
+
 
 class SqliteTools:
     """``DatabaseTools`` for SQLite."""
@@ -95,6 +99,11 @@ class SqliteTools:
         """Return the CREATE VIEW of a view."""
         return str(await self._one("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", name))
 
+    async def trigger_definitions(self, table: str, quoted: str) -> list[tuple[str, str]]:
+        """Return the stored SQL of its triggers."""
+        rows = await self._access.read(_TRIGGERS, [table])
+        return [(str(name), str(sql)) for name, sql in rows]
+
     async def schema_script(self) -> SchemaScript:
         return await read_script(self._access.read)
 
@@ -117,8 +126,23 @@ class SqliteTools:
         if damaged:
             # All other information in such a file may be wrong.
             return damaged
-        rows = await self._access.read("PRAGMA foreign_key_check", [])
-        found = [
+        found = await self._dangling()
+        if await self._one("PRAGMA journal_mode") not in ("wal", "memory"):
+            fix = "PRAGMA journal_mode = WAL"
+            found.append(Diagnosis("no-wal", "warning", None, "readers wait for the writer", fix))
+        if not await self._one("PRAGMA foreign_keys"):
+            fix = "Database(foreign_keys=True)"
+            found.append(Diagnosis("foreign-keys-off", "warning", None, "foreign keys are not enforced", fix))
+        return found
+
+    async def _dangling(self) -> list[Diagnosis]:
+        try:
+            rows = await self._access.read("PRAGMA foreign_key_check", [])
+        except DatabaseError as error:
+            # A foreign key of another program may refer to columns that are not unique, and SQLite checks none then.
+            fix = "let the foreign key refer to a primary key or to unique columns"
+            return [Diagnosis("dangling-rows", "error", None, f"rows cannot be checked: {error.message}", fix)]
+        return [
             Diagnosis(
                 "dangling-rows",
                 "error",
@@ -128,13 +152,6 @@ class SqliteTools:
             )
             for (table, parent), count in Counter([(str(row[0]), str(row[2])) for row in rows]).items()
         ]
-        if await self._one("PRAGMA journal_mode") not in ("wal", "memory"):
-            fix = "PRAGMA journal_mode = WAL"
-            found.append(Diagnosis("no-wal", "warning", None, "readers wait for the writer", fix))
-        if not await self._one("PRAGMA foreign_keys"):
-            fix = "Database(foreign_keys=True)"
-            found.append(Diagnosis("foreign-keys-off", "warning", None, "foreign keys are not enforced", fix))
-        return found
 
     async def _damage(self) -> list[str]:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Protocol
 
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel
@@ -51,19 +52,20 @@ def path_column(tables: Tables, model: TableModel, text: str) -> tuple[Parent, C
         ValidationError: the path is too long.
         TableNotFoundError: a foreign key leads to a table that is not registered.
     """
-    *steps, name = text.split(".")
     parent: Parent | None = None
-    at = model
-    for step in steps:
+    at, rest = model, text
+    # A column of another program may have dots in its own name.
+    while "." in rest and (parent is None or rest not in at.columns):
         keys = tables.foreign_keys(at)
-        key = matching_key(keys, (step,))
-        if key is None:
-            raise _no_step(at, keys, step, text)
-        parent = reached(tables, model, parent, key)
-        at = parent.model
+        steps = accumulate(rest.split(".")[:-1], "{}.{}".format)
+        found = next(((step, key) for step in steps if (key := matching_key(keys, (step,))) is not None), None)
+        if found is None:
+            raise _no_step(at, keys, rest.partition(".")[0], text)
+        parent = reached(tables, model, parent, found[1])
+        at, rest = parent.model, rest[len(found[0]) + 1 :]
     if parent is None:
         raise model.unknown_column(text)
-    return parent, parent.column(name)
+    return parent, parent.column(rest)
 
 
 def reached(tables: Tables, root: TableModel, origin: Parent | None, key: ForeignKeyModel) -> Parent:

@@ -20,8 +20,7 @@ from deebase.cli.progress_bars import bar
 from deebase.cli.session import Session, ask, database_at, session
 
 if TYPE_CHECKING:
-    from deebase.database import Database
-    from deebase.tools.doctor import Diagnosis
+    pass
 
 
 @click.group(cls=Group, example="deebase db info")
@@ -163,7 +162,7 @@ def doctor() -> None:
     with session(reflects=False) as s:
         found = s.run(examine(s.db))
         if not any(finding.rule == "damaged" for finding in found):
-            found += s.run(of_migrations(s.db))
+            found += s.run(s.db.migrate.diagnose())
     show([asdict(finding) for finding in found], ("rule", "severity", "table", "message", "fix"))
     if any(finding.severity == "error" for finding in found):
         click.get_current_context().exit(ATTENTION)
@@ -210,23 +209,3 @@ def _maintain(s: Session, statement: str) -> None:
             "seconds": round(seconds, 3),
         }
     )
-
-
-async def of_migrations(db: Database) -> list[Diagnosis]:
-    """Return the pending migrations, and whether the schema differs from what the migrations make."""
-    from deebase.tools.doctor import Diagnosis
-
-    if not db.migrate.directory.is_dir():
-        return []
-    found = [
-        Diagnosis(
-            "migration", "warning", None, f"{item.name} is {item.state}", "deebase migrate status says what to do"
-        )
-        for item in await db.migrate.status()
-        if item.state not in ("applied", "draft")
-    ]
-    if not found:
-        drifted = len(await db.migrate.drift())
-        what = f"the schema differs in {counted(drifted, 'place')} from what the migrations make"
-        found += [Diagnosis("drift", "warning", None, what, "deebase migrate drift shows them")] if drifted else []
-    return found

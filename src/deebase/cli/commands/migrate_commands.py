@@ -19,6 +19,7 @@ from deebase.cli.session import Session, ask, session
 from deebase.cli.terminal import confirm, echo
 
 if TYPE_CHECKING:
+    from deebase.database import Database
     from deebase.migrations import Migrator, Step
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,13 +70,23 @@ def _in_directory(command: F) -> F:
 @contextmanager
 def _opened(*, creates: bool = False) -> Generator[_Open]:
     """Open the database that the command is for, with its migrations."""
+    directory: Path | None = click.get_current_context().meta[_DIRECTORY]
+    with session(creates=creates) as s:
+        yield _Open(s, _migrator(s.db, directory))
+
+
+def _migrator(db: Database, directory: Path | None) -> Migrator:
     from deebase.migrations import Migrator
     from deebase.migrations import project as config
 
     found = config.read()
-    directory: Path | None = click.get_current_context().meta[_DIRECTORY]
-    with session(creates=creates) as s:
-        yield _Open(s, Migrator(s.db, directory or found.directory, models=found.models, root=found.root))
+    return Migrator(db, directory or found.directory, models=found.models, root=found.root)
+
+
+def migrations_of(db: Database, directory: Path | None) -> Migrator | None:
+    """Return the migrations of a database; None if no directory is given and that of the settings does not exist."""
+    made = _migrator(db, directory)
+    return made if directory is not None or made.directory.is_dir() else None
 
 
 @click.group(cls=Group, example='deebase migrate new "add age"\ndeebase migrate seal\ndeebase migrate up')

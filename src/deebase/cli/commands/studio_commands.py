@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import click
 
+from deebase.cli.commands.migrate_commands import migrations_of
+from deebase.cli.exposure import loopback_option
 from deebase.cli.frame import Command
 from deebase.cli.invocation import database_options, invocation, say
-from deebase.cli.session import session
+from deebase.cli.session import Session, session
 
 
 @click.command(cls=Command, example="deebase studio app.db")
@@ -14,12 +19,22 @@ from deebase.cli.session import session
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The port on this machine; a free one by default."
 )
+@loopback_option
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
+@click.option("--write", is_flag=True, help="Let rows be added, changed and deleted.")
+@click.option(
+    "--migrations",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The directory of the migrations; by default that of the settings, else ./migrations.",
+)
 @database_options
-def studio(database: str | None, port: int, no_open: bool) -> None:
+def studio(database: str | None, port: int, host: str, no_open: bool, write: bool, directory: Path | None) -> None:
     """Look at a database in the browser.
 
-    Prints an address of this machine with a token, and serves it until Ctrl+C. The pages only read.
+    Prints an address of this machine with a token, and serves it until Ctrl+C. The pages only read
+    without --write.
     """
     from deebase.web import require_extra
 
@@ -28,10 +43,30 @@ def studio(database: str | None, port: int, no_open: bool) -> None:
 
     if database is not None:
         invocation().url = database
-    with session(read_only=True) as s:
+    with session(read_only=not write) as s:
         title = repr(s.db).removeprefix("<Database ").removesuffix(">")
 
         def announce(address: str) -> None:
             say(f"The studio of {title} is at {address} (Ctrl+C ends it).")
 
-        s.run(serve(s.db, title=title, port=port, opens=not no_open, announce=announce))
+        server = serve(
+            s.db,
+            title=title,
+            host=host,
+            port=port,
+            opens=not no_open,
+            announce=announce,
+            write=write,
+            place=_place(s),
+            migrations=migrations_of(s.db, directory),
+        )
+        s.run(server)
+
+
+def _place(s: Session) -> str | None:
+    """Return what tells the database from others; None for one in memory."""
+    from deebase._sqltext.capabilities import capabilities_of
+
+    if not capabilities_of(s.dialect).is_one_file:
+        return s.url.render_as_string(hide_password=True)
+    return os.path.abspath(s.url.database) if s.url.database and os.path.exists(s.url.database) else None

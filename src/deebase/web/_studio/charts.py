@@ -10,17 +10,18 @@ from deebase.web._studio.facets import Value
 _WIDTH, _HEIGHT, _GAP, _BASE = 560.0, 120.0, 2.0, 18.0
 
 
-def chart_svg(shape: str, values: Sequence[Value]) -> str:
+def chart_svg(shape: str, values: Sequence[Value], what: str | None = None) -> str:
     """Return a chart of values in their order: columns for "histogram", a line for "line".
 
     Args:
         shape: of the chart.
         values: what it shows.
+        what: what they are, for those who do not see it; numbers of rows by default.
     """
     if not values:
         return ""
     drawn = _line(values) if shape == "line" and len(values) > 1 else _columns(values)
-    label = f"Number of rows from {values[0].text} to {values[-1].text}"
+    label = f"{what or 'Number of rows'} from {values[0].text} to {values[-1].text}"
     ends = (
         f'<text x="0" y="{_HEIGHT - 4:.0f}">{escape(values[0].text)}</text>'
         f'<text x="{_WIDTH:.0f}" y="{_HEIGHT - 4:.0f}" text-anchor="end">{escape(values[-1].text)}</text>'

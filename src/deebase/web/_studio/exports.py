@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deebase import InvalidOperationError, Table, ValidationError
+from deebase import InvalidOperationError, ValidationError
 from deebase.web._studio.site import Site
 from deebase.web._studio.state import TableState
 from deebase.web._studio.table_fields import Fields
@@ -21,7 +21,7 @@ Format = Literal["csv", "json", "ndjson", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 #: Hits of a search in a file, and where each of them takes a condition of its own.
 HITS, HITS_OF_SEVERAL_KEYS = 1000, 100
-_TYPES: dict[Format, str] = {
+MEDIA_TYPES: dict[Format, str] = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
     "ndjson": "application/x-ndjson",
@@ -48,7 +48,7 @@ class ExportPage:
         form = request.path_params["format"]
         if form not in FORMATS:
             raise ValidationError("the studio does not write such files", field="format", hint=", ".join(FORMATS))
-        fields = Fields.of(self._site.handle(request))
+        fields = self._site.fields(request)
         state = TableState.read(request.query_params.multi_items(), fields)
         conditions = [item.condition(fields) for item in state.filters]
         if state.search:
@@ -61,12 +61,12 @@ class ExportPage:
         )
         file = io.BytesIO()
         await rows.export(file, format=form, escape_formulas=True)
-        return Response(file.getvalue(), headers=download_headers(f"{fields.handle.name}.{form}", _TYPES[form]))
+        return Response(file.getvalue(), headers=download_headers(f"{fields.handle.name}.{form}", MEDIA_TYPES[form]))
 
     async def _found(self, fields: Fields, state: TableState, conditions: Sequence[Any]) -> Any:
         """Return the condition of the best hits of a search."""
-        handle = fields.handle
-        if not isinstance(handle, Table) or not handle.pks:
+        handle = fields.searched()
+        if not handle.pks:
             raise InvalidOperationError(f"{handle.name} has no key, so that its hits are not exported")
         hits = await handle.search(state.search, *conditions, limit=HITS, rows=True)
         keys = [handle.c[name] for name in handle.pks]

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -31,14 +32,14 @@ class Value:
 
     Attributes:
         text: what is shown.
-        count: the number of rows.
+        count: the number of rows; in the chart of a result, the value itself.
         address: the query of the address of these rows; None if no filter finds them.
         share: of the largest count, from 0 to 1.
         is_chosen: whether the page shows these rows alone.
     """
 
     text: str
-    count: int
+    count: int | float | Decimal
     address: str | None
     share: float
     is_chosen: bool = False

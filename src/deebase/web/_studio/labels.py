@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
+
 from deebase import DeeBaseError, Table
 from deebase.web._studio.site import Site
 from deebase.web._studio.table_fields import Fields
@@ -57,7 +59,7 @@ def references_of(site: Site, fields: Fields, shown: Iterable[str]) -> dict[str,
         target = fields.columns[name].references
         if target is None or target[0] not in site.db.t:
             continue
-        other = Fields.of(site.named(target[0]))
+        other = site.fields_of(target[0])
         if target[1] not in other.columns:
             continue
         is_key = other.handle.pks == (target[1],)
@@ -67,14 +69,19 @@ def references_of(site: Site, fields: Fields, shown: Iterable[str]) -> dict[str,
 
 
 def _expressions(handle: Table[dict[str, Any]], name: str, other: Fields, target: str) -> tuple[Any, Any]:
-    """Return the label of the other row, and its value, as columns of a join."""
+    """Return the label of the other row, and its value, as columns of a join; NULL where it is outside of its scope."""
     label = label_column(other)
     try:
         columns = handle.fk[name].c
     except DeeBaseError:
         # The column is part of several foreign keys.
         return None, None
-    return None if label is None else columns[label], columns[target]
+    scope = other.conditions(columns)
+
+    def visible(column: Any) -> Any:
+        return sa.case((sa.and_(*scope), column)) if scope else column
+
+    return None if label is None else visible(columns[label]), visible(columns[target])
 
 
 def _is_unique(handle: Any, column: str) -> bool:

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deebase import DeeBaseError, NotFoundError
-from deebase.web._studio.addresses import decoded, decoded_key
+from deebase import DeeBaseError
+from deebase.web._studio.addresses import decoded
 from deebase.web._studio.exports import download_headers
 from deebase.web._studio.labels import label_column, references_of
 from deebase.web._studio.rendering import Cell, cell, written
+from deebase.web._studio.row_identity import row_at
 from deebase.web._studio.shown_rows import RowReader, ShownRow, row_address
 from deebase.web._studio.site import Site
 from deebase.web._studio.table_fields import Fields, Kind
@@ -80,8 +81,8 @@ class RowPage:
 
     async def values(self, request: Request) -> Response:
         """Show a row."""
-        fields = Fields.of(self._site.handle(request))
-        row = await self._row(request, fields)
+        fields = self._site.fields(request)
+        row = await row_at(fields, request.path_params["key"])
         label = label_column(fields)
         title = written(row[label])[1] if label is not None and row[label] is not None else None
         return self._site.render(
@@ -97,37 +98,15 @@ class RowPage:
 
     async def value(self, request: Request) -> Response:
         """Send a value of a row as a file."""
-        fields = Fields.of(self._site.handle(request))
+        fields = self._site.fields(request)
         name = decoded(request.path_params["column"])
         column = fields.column("" if name is None else name)
-        value = (await self._row(request, fields))[column.name]
+        value = (await row_at(fields, request.path_params["key"]))[column.name]
         if isinstance(value, bytes):
             body, suffix, media_type = value, "bin", "application/octet-stream"
         else:
             body, suffix, media_type = written(value)[1].encode("utf-8", "replace"), "txt", "text/plain; charset=utf-8"
         return Response(body, headers=download_headers(f"{column.name}.{suffix}", media_type))
-
-    async def _row(self, request: Request, fields: Fields) -> dict[str, Any]:
-        """Return the row of a request.
-
-        Raises:
-            NotFoundError: it does not exist.
-        """
-        texts = decoded_key(request.path_params["key"])
-        pks = fields.handle.pks
-        missing = NotFoundError(
-            f"{fields.handle.name} has no such row", table_name=fields.handle.name, hint="it may have been deleted"
-        )
-        if texts is None or len(texts) != len(pks) or not fields.has_pages:
-            raise missing
-        try:
-            key = [fields.parsed(name, text) for name, text in zip(pks, texts, strict=True)]
-        except DeeBaseError as error:
-            raise missing from error
-        row = await fields.handle.get(key[0] if len(key) == 1 else tuple(key), default=None)
-        if row is None:
-            raise missing
-        return row
 
     # -- values and parents --------------------------------------------------------------------
 
@@ -173,7 +152,7 @@ class RowPage:
         found: list[Children] = []
         shown = 0
         for (table, column, target), count in zip(keys, counts, strict=True):
-            other = Fields.of(self._site.named(table))
+            other = self._site.fields_of(table)
             text = other.text_of(column, row[target])
             address = row_address(self._site, table, column, row[target], leads_to_key=False)
             if text is None or address is None:
@@ -191,7 +170,7 @@ class RowPage:
             (name, column.name, column.references[1])
             for name in self._site.names()[0]
             if self._site.db.t[name].foreign_keys
-            for column in self._site.named(name).describe()
+            for column in self._site.fields_of(name).columns.values()
             if column.references is not None
             and column.references[0] == fields.handle.name
             and column.references[1] in fields.columns
@@ -201,8 +180,9 @@ class RowPage:
         """Count the rows that refer to a row, in one statement for all tables, up to a limit."""
         counts: list[Any] = []
         for number, (table, column, target) in enumerate(keys):
-            columns: Any = self._site.named(table).c
-            some: Any = sa.select(columns[column]).where(columns[column] == row[target])
+            other = self._site.fields_of(table)
+            columns: Any = other.handle.c
+            some: Any = sa.select(columns[column]).where(columns[column] == row[target], *other.conditions())
             counts.append(
                 sa.select(sa.func.count())
                 .select_from(some.limit(COUNTED + 1).subquery())

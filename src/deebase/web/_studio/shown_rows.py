@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from deebase import DeeBaseError, InvalidOperationError, Table
+from deebase import DeeBaseError
 from deebase.web._studio.addresses import encoded_key
 from deebase.web._studio.labels import Reference, references_of
 from deebase.web._studio.rendering import Cell, cell, shortened
@@ -149,11 +149,9 @@ class RowReader:
         """Return the best hits of a search.
 
         Raises:
-            InvalidOperationError: the table is not searchable.
+            InvalidOperationError: the table has no search.
         """
-        handle = self.fields.handle
-        if not isinstance(handle, Table):
-            raise InvalidOperationError(f"{handle.name} is a view, which has no search", operation="search")
+        handle = self.fields.searched()
         hits = await handle.search(state.search, *conditions, limit=size + 1, offset=state.offset, rows=True)
         rows: list[dict[str, Any]] = []
         for hit in hits:
@@ -201,7 +199,7 @@ def _identity(row: Mapping[str, Any], keys: Iterable[str]) -> str:
 
 def row_address(site: Site, table: str, column: str, value: Any, leads_to_key: bool) -> str | None:
     """Return the address of a row by the value of a unique column; None if no address can hold it."""
-    fields = Fields.of(site.named(table))
+    fields = site.fields_of(table)
     text = fields.text_of(column, value)
     if text is None:
         return None

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal, get_args, get_origin
 
-from deebase import Column, ColumnNotFoundError, DeeBaseError, Table, ValidationError, View
+from deebase import (
+    Column,
+    ColumnNotFoundError,
+    DeeBaseError,
+    InvalidOperationError,
+    Table,
+    ValidationError,
+    View,
+)
+from deebase.web.access_rules import Grant
 
 #: Characters of the longest value that an address holds: links repeat it.
 LONGEST = 300
@@ -53,20 +62,67 @@ def kind_of(column: Column) -> Kind:
 
 @dataclass(frozen=True)
 class Fields:
-    """The columns of a table, and what they are called in addresses.
+    """The columns of a table that exist for a user, and what they are called in addresses.
 
     Attributes:
-        handle: the table or view.
-        columns: by name.
+        handle: the table or view, within the scope of the user.
+        columns: those that can be read, by name. The handle has further ones.
+        grant: what can be written.
+        scope: the columns and values of the rows that exist.
     """
 
     handle: Handle
     columns: Mapping[str, Column]
+    grant: Grant
+    scope: Mapping[str, Any]
 
     @classmethod
-    def of(cls, handle: Handle) -> Fields:
-        """Return the columns of a table or view."""
-        return cls(handle, {column.name: column for column in handle.describe()})
+    def of(cls, handle: Handle, columns: Iterable[Column], grant: Grant, scope: Mapping[str, Any]) -> Fields:
+        """Return the columns of a table or view within a scope.
+
+        Args:
+            handle: the table or view, with dicts as rows.
+            columns: those that can be read.
+            grant: what can be done with it.
+            scope: the columns and values of the rows that exist.
+        """
+        named = {column.name: column for column in columns}
+        return cls(handle.xtra(**scope) if scope else handle, named, grant, scope)
+
+    def conditions(self, columns: Any = None) -> list[Any]:
+        """Return the scope as conditions, for statements that are not made by the handle.
+
+        Args:
+            columns: those of the table in the statement; those of the handle by default.
+        """
+        given: Any = self.handle.c if columns is None else columns
+        return [given[name] == value for name, value in self.scope.items()]
+
+    @property
+    def shows_scope(self) -> bool:
+        """Whether the columns of the scope can be read."""
+        return all(name in self.columns for name in self.scope)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all columns can be read."""
+        return len(self.columns) == len(self.handle.columns)
+
+    @property
+    def searchable(self) -> bool:
+        """Whether the table has a search that looks into no hidden column."""
+        names = self.handle.searchable
+        return bool(names) and all(name in self.columns for name in names)
+
+    def searched(self) -> Table[dict[str, Any]]:
+        """Return the table to be searched.
+
+        Raises:
+            InvalidOperationError: there is no search.
+        """
+        if not isinstance(self.handle, Table) or not self.searchable:
+            raise InvalidOperationError(f"{self.handle.name} has no search", operation="search")
+        return self.handle
 
     @cached_property
     def kinds(self) -> Mapping[str, Kind]:
@@ -77,6 +133,13 @@ class Fields:
     def has_pages(self) -> bool:
         """Whether rows are found by the key of a neighbour; otherwise only the first ones are shown."""
         return isinstance(self.handle, Table) and bool(self.handle.pks)
+
+    @property
+    def fixed_because(self) -> str | None:
+        """Why no row can be changed; None if rows can, or if the user may not."""
+        if isinstance(self.handle, View):
+            return "A view: its rows are those of other tables, and cannot be changed here."
+        return None if self.handle.pks else "No primary key: rows cannot be identified, so they cannot be changed here."
 
     def column(self, name: str) -> Column:
         """Return a column.

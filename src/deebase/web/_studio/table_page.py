@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from deebase import Column, Table
+from deebase import Column
 from deebase.web._studio.charts import chart_svg
 from deebase.web._studio.copies import python_code, sql_code
 from deebase.web._studio.exports import FORMATS
@@ -33,11 +34,11 @@ class TablePage:
 
     async def rows(self, request: Request) -> Response:
         """Show a page of rows."""
-        fields = Fields.of(self._site.handle(request))
+        fields = self._site.fields(request)
         given = request.query_params.multi_items()
         state = TableState.read(given, fields)
-        if any(text == "" for _, text in given):
-            # A form sends its empty inputs, too.
+        if any(text == "" for _, text in given) and state.address() != f"?{urlencode(given)}":
+            # A form sends its empty inputs, too. A column may have an empty name.
             return RedirectResponse(state.address(), status_code=303)
         facets = Facets(self._site, fields, state)
         _, shown = await rows_of(self._site, fields, state)
@@ -52,7 +53,7 @@ class TablePage:
             number=await self._number(fields, state, shown),
             panel=None if state.focus is None else await self._panel(fields, state, facets, state.focus),
             facets=[await facets.values(name) for name in state.facets],
-            searchable=bool(fields.handle.searchable),
+            searchable=fields.searchable,
             python=python_code(fields, state),
             sql=sql_code(self._site, fields, state),
             formats=FORMATS,
@@ -68,8 +69,8 @@ class TablePage:
         conditions = [item.condition(fields) for item in state.filters]
         try:
             async with asyncio.timeout(self._site.limits.facet_seconds * 2):
-                if state.search and isinstance(fields.handle, Table):
-                    return f"{await fields.handle.search(state.search, *conditions).count():,} rows"
+                if state.search:
+                    return f"{await fields.searched().search(state.search, *conditions).count():,} rows"
                 return f"{await fields.handle.count(*conditions):,} rows"
         except TimeoutError:
             return "too many rows to count in time"

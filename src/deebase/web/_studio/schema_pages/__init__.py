@@ -1,0 +1,1 @@
+"""The pages about the schema: definitions, migrations, and what the doctor finds."""

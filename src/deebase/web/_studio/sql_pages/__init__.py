@@ -1,0 +1,1 @@
+"""The SQL page: what people ask in SQL, and the queries that they keep."""
