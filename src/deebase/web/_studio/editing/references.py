@@ -83,7 +83,6 @@ async def missing_parents(
     """
     complete: dict[str, Any] = {**(row or {}), **fields.scope, **values}
     errors: dict[str, str] = {}
-    known = set(site.names()[0])
     asked: list[tuple[str, str, Any]] = []
     handle: Any = fields.handle
     for key in handle.foreign_keys:
@@ -94,7 +93,7 @@ async def missing_parents(
         if not changed or any(complete.get(name) is None for name in columns):
             continue
         table = references[0].rpartition(".")[0]
-        if table in known:
+        if site.has(table):
             other = site.fields_of(table)
             there: Any = other.handle.sa_table.alias()
             names = [text.rpartition(".")[2] for text in references]
