@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import enum
 import uuid
@@ -249,6 +250,29 @@ async def test_nobody_overwrites_the_change_of_another(browser: Browser, shop: D
     page = await browser.get(EDIT.format(2))
     await things.delete(2)
     await browser.send(page, {"v.note": "gone"}, status=404)
+
+
+async def test_of_changes_at_the_same_time_one_is_stored(browser: Browser, shop: Database, db_url: str) -> None:
+    page = await browser.get(f"{EDIT.format(1)}?column=amount")
+    reviews = [await browser.send(page, {"v.amount": str(n)}) for n in (11, 12, 13)]
+    address = str(page.response.url)
+    # Another program changes the row, too, on a connection of its own.
+    async with Database(db_url) as other:
+        await other.reflect()
+        answers = await asyncio.gather(
+            *[
+                browser.client.post(address, data=dict(review.form.pairs) | {"step": "apply"}, headers={"origin": BASE})
+                for review in reviews
+            ],
+            other.t.thing.update_where({"amount": other.sql(other.t.thing.c.amount + 100)}, id=1),
+        )
+    codes = [answer.status_code for answer in answers[:3]]
+    amount = (await stored(shop))["amount"]
+    assert set(codes) <= {303, 409}
+    stored_ones = [n for n, code in zip((11, 12, 13), codes, strict=True) if code == 303]
+    assert len(stored_ones) <= 1
+    # Whichever came first, the other program's change is in the row.
+    assert amount == (stored_ones[0] if stored_ones else 3) + 100
 
 
 async def test_rows_are_added_and_copied(browser: Browser, shop: Database) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from deebase.web._studio.editing.references import keys_in
 from deebase.web._studio.row_identity import same_rows
 from deebase.web._studio.site import Site
 from deebase.web._studio.table_fields import Fields
@@ -98,8 +99,9 @@ async def consequences_of(site: Site, fields: Fields, rows: Sequence[Mapping[str
 
 def _count(site: Site, each: Consequence, number: int) -> Any:
     """Return a column with the number of rows, of which no more than a limit are read."""
-    table = site.fields_of(each.table).handle.sa_table.alias()
-    some = sa.select(sa.literal_column("1").label("one")).where(each.rows(table)).limit(COUNTED + 1).subquery()
+    table: Any = site.fields_of(each.table).handle.sa_table.alias()
+    one = sa.literal_column("1", sa.Integer).label("one")
+    some = sa.select(one).where(each.rows(table)).limit(COUNTED + 1).subquery()
     return sa.select(sa.func.count()).select_from(some).scalar_subquery().label(f"n{number}")
 
 
@@ -107,24 +109,14 @@ def _leading(site: Site, fields: Fields, rows: Rows, level: int) -> Iterator[Con
     """Return the foreign keys that lead to rows of a table, and those that lead to the rows that go with these."""
     for name in site.names()[0]:
         other = site.fields_of(name)
-        for columns, targets, effect in _keys_to(other.handle, fields.handle.name):
-            if not (other.columns.keys() >= set(columns) and fields.columns.keys() >= set(targets)):
+        for key in [key for key in keys_in(other.handle) if key.table == fields.handle.name]:
+            if not (other.columns.keys() >= set(key.columns) and fields.columns.keys() >= set(key.targets)):
                 continue
-            found = _referring(other, columns, fields, targets, rows)
-            yield Consequence(name, columns, effect, found)
+            effect = _EFFECTS.get(key.on_delete, "refused")
+            found = _referring(other, key.columns, fields, key.targets, rows)
+            yield Consequence(name, key.columns, effect, found)
             if effect == "deleted" and level < LEVELS:
                 yield from _leading(site, other, found, level + 1)
-
-
-def _keys_to(handle: Any, target: str) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Effect]]:
-    """Return the foreign keys of a table that lead to another one: columns, columns there, what a deletion does."""
-    for key in handle.foreign_keys:
-        columns, references = key["column"], key["references"]
-        if isinstance(columns, str):
-            columns, references = [columns], [references]
-        if all(text.rpartition(".")[0] == target for text in references):
-            targets = tuple([text.rpartition(".")[2] for text in references])
-            yield tuple(columns), targets, _EFFECTS.get(key.get("on_delete", ""), "refused")
 
 
 def _referring(other: Fields, columns: Sequence[str], fields: Fields, targets: Sequence[str], rows: Rows) -> Rows:
@@ -147,7 +139,7 @@ def _some_are_hidden(site: Site, tables: Sequence[str]) -> bool:
     known = set(site.names()[0])
     for table in site.db.t:
         fields = site.fields_of(table.name) if table.name in known else None
-        for columns, _, _ in [key for target in tables for key in _keys_to(table, target)]:
-            if fields is None or fields.scope or not fields.columns.keys() >= set(columns):
+        for key in [key for key in keys_in(table) if key.table in tables]:
+            if fields is None or fields.scope or not fields.columns.keys() >= set(key.columns):
                 return True
     return False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +20,33 @@ from deebase.web._studio.table_fields import Fields
 
 #: Rows that are suggested, and characters that are searched for.
 MOST, LONGEST = 12, 100
+
+
+@dataclass(frozen=True)
+class Key:
+    """A foreign key.
+
+    Attributes:
+        columns: of the table.
+        table: the other one.
+        targets: the columns there.
+        on_delete: what a deletion there does, in lower case; empty where the database refuses it.
+    """
+
+    columns: tuple[str, ...]
+    table: str
+    targets: tuple[str, ...]
+    on_delete: str
+
+
+def keys_in(handle: Any) -> Iterator[Key]:
+    """Return the foreign keys of a table."""
+    for key in handle.foreign_keys:
+        columns, references = key["column"], key["references"]
+        if isinstance(columns, str):
+            columns, references = [columns], [references]
+        places = [text.rpartition(".") for text in references]
+        yield Key(tuple(columns), places[0][0], tuple([place[2] for place in places]), key.get("on_delete", ""))
 
 
 class Suggestions:
@@ -83,25 +111,20 @@ async def missing_parents(
     """
     complete: dict[str, Any] = {**(row or {}), **fields.scope, **values}
     errors: dict[str, str] = {}
-    known = set(site.names()[0])
     asked: list[tuple[str, str, Any]] = []
-    handle: Any = fields.handle
-    for key in handle.foreign_keys:
-        columns, references = key["column"], key["references"]
-        if isinstance(columns, str):
-            columns, references = [columns], [references]
-        changed = [name for name in columns if name in values]
-        if not changed or any(complete.get(name) is None for name in columns):
+    for key in keys_in(fields.handle):
+        changed = [name for name in key.columns if name in values]
+        if not changed or any(complete.get(name) is None for name in key.columns):
             continue
-        table = references[0].rpartition(".")[0]
-        if table in known:
+        table = key.table
+        if site.has(table):
             other = site.fields_of(table)
             there: Any = other.handle.sa_table.alias()
-            names = [text.rpartition(".")[2] for text in references]
-            same = [there.c[target] == complete[name] for name, target in zip(columns, names, strict=True)]
-            found = sa.exists(
-                sa.select(sa.literal_column("1")).select_from(there).where(*same, *other.conditions(there.c))
-            )
+            same: list[Any] = [
+                there.c[target] == complete[name] for name, target in zip(key.columns, key.targets, strict=True)
+            ]
+            one = sa.literal_column("1", sa.Integer)
+            found = sa.exists(sa.select(one).select_from(there).where(*same, *other.conditions(there.c)))
             asked.append((changed[0], table, found))
         elif not site.shows_all:
             errors[changed[0]] = "there is no such row"

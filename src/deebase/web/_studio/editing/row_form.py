@@ -150,7 +150,7 @@ class RowForm:
             stored = each.stored if isinstance(each.stored, bytes) else str(each.stored).encode("utf-8", "replace")
             size = sized(len(stored))
         suggestions = None
-        if each.column.references is not None and each.column.references[0] in self.site.names()[0]:
+        if each.column.references is not None and self.site.has(each.column.references[0]):
             suggestions = f"{self.site.table_path(self.fields.handle.name)}/suggest/{encoded(name)}"
         return Field(each, entry, error, now, size, suggestions)
 
