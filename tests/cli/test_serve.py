@@ -14,15 +14,18 @@ import httpx
 
 from deebase import Database
 from tests.support.commands import Commands
+from tests.support.worlds import only_on
+
+backend_name = only_on("sqlite-file", "postgres")
 
 TOKEN = "a-token-of-the-test"
 
 
 @asynccontextmanager
-async def served(path: Path, *options: str) -> AsyncIterator[str]:
-    """Serve a file, and return the address."""
+async def served(place: Path | str, *options: str) -> AsyncIterator[str]:
+    """Serve a database, and return the address."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deebase", "serve", str(path), *options),
+        *(sys.executable, "-m", "deebase", "serve", str(place), *options),
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "DEEBASE_TOKEN": TOKEN},
     )
@@ -59,8 +62,37 @@ async def test_a_file_is_served_to_those_who_show_the_token(tmp_path: Path) -> N
         page = await client.get("/", params={"token": TOKEN}, follow_redirects=True)
         assert page.status_code == 200
         assert "order details" in page.text
+        # The studio shows the same tables.
+        assert "secret" not in page.text
+        assert (await client.get("/table/secret")).status_code == 404
         client.cookies.clear()
         assert (await client.get("/")).status_code == 403
+
+
+def test_a_server_for_other_machines_is_refused(users: Commands) -> None:
+    for command in ("serve", "studio"):
+        for host in ("0.0.0.0", "::", "192.168.0.5", "example.org", ""):
+            said = " ".join(users.fails(command, "--host", host, code=2).split())
+            assert "mount studio(db, user=...) in an app" in said
+
+
+async def test_any_database_is_served_for_reading_at_once(db_url: str) -> None:
+    async with Database(db_url) as db:
+        await db.q("CREATE TABLE word (id INTEGER PRIMARY KEY, text VARCHAR(20))")
+        await db.q("INSERT INTO word VALUES (1, 'ada')")
+    async with (
+        served(db_url, "--read-only", "--host", "localhost") as address,
+        httpx.AsyncClient(base_url=address, follow_redirects=True) as client,
+    ):
+        assert "word" in (await client.get("/", params={"token": TOKEN})).text
+        for path in ("/table/word", "/table/word/row/1", "/table/word/export.csv"):
+            assert "ada" in (await client.get(path)).text
+        assert (await client.get("/diagram")).status_code == 200
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        assert (await client.get("/api/word", headers=headers)).json()["rows"] == [{"id": 1, "text": "ada"}]
+        for method in ("POST", "PATCH", "DELETE"):
+            path = "/api/word" if method == "POST" else "/api/word/1"
+            assert (await client.request(method, path, headers=headers, json={"text": "x"})).status_code == 405
 
 
 def test_nothing_is_written_unless_it_is_named(users: Commands) -> None:

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 
 from deebase import Database
 from deebase._engine.core import core_of
+from tests.support.forms import Form, FormReader
 
 BASE = "http://127.0.0.1:8000"
 #: What a page may take.
@@ -23,7 +24,8 @@ HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>"
 _WHOLE = re.compile(r"/(?:doctor|schema|migrations)(?:\?|\Z)")
 _ALLOWED_TAGS = re.compile(
     "html|head|meta|title|link|script|body|header|main|section|nav|aside|h1|h2|h3|p|a|ul|li|dl|dt|dd|div|span|pre|form|"
-    "label|input|select|option|button|details|summary|table|thead|tbody|tr|th|td|meter|textarea|mark|svg|g|path|rect|text|circle"
+    "label|input|select|option|button|details|summary|table|thead|tbody|tr|th|td|meter|svg|g|path|rect|text|circle|"
+    "textarea|datalist|strong|mark"
 )
 
 
@@ -61,6 +63,16 @@ class Page(HTMLParser):
         self.words.append(data)
 
     @property
+    def forms(self) -> list[Form]:
+        """The forms of the page."""
+        return FormReader(self.response.text).forms
+
+    @property
+    def form(self) -> Form:
+        """The form of the page that changes something."""
+        return next(form for form in self.forms if form.method == "POST")
+
+    @property
     def text(self) -> str:
         return re.sub(r"\s+", " ", " ".join(self.words))
 
@@ -81,12 +93,58 @@ class Browser:
         """Open a page and check it."""
         with core_of(self._db).recording() as sent:
             response = await self.client.get(address, follow_redirects=True)
+        return self._checked(address, response, sent, status)
+
+    async def send(
+        self,
+        page: Page,
+        changes: dict[str, str | None] | None = None,
+        *,
+        step: str = "review",
+        files: dict[str, bytes] | None = None,
+        status: int = 200,
+    ) -> Page:
+        """Click a button of the form of a page, and follow where it leads.
+
+        Args:
+            page: with the form.
+            changes: the values of inputs that are changed, by name.
+            step: the value of the button.
+            files: what is chosen for inputs of files.
+            status: of the answer.
+        """
+        form = page.form
+        address = urljoin(str(page.response.url), form.action or "")
+        assert ("step", step) in form.buttons, form.buttons
+        pairs = [*form.filled(changes or {}), ("step", step)]
+        with core_of(self._db).recording() as sent:
+            if form.kind is None:
+                assert not files
+                body: dict[str, Any] = {
+                    "content": urlencode(pairs),
+                    "headers": {"content-type": "application/x-www-form-urlencoded", "origin": BASE},
+                }
+            else:
+                parts: list[tuple[str, Any]] = [(name, (None, text)) for name, text in pairs]
+                for name in form.files:
+                    data = (files or {}).get(name)
+                    parts.append((name, ("" if data is None else "file", data or b"", "application/octet-stream")))
+                body = {"files": parts, "headers": {"origin": BASE}}
+            response = await self.client.post(address, **body, follow_redirects=True)
+        return self._checked(address, response, sent, status, has_files=bool(files))
+
+    def _checked(
+        self, address: str, response: httpx.Response, sent: list[str], status: int, *, has_files: bool = False
+    ) -> Page:
         assert response.status_code == status, f"{address}: {response.status_code} {Page(response).text[-300:]}"
         page = Page(response)
         assert not page.problems, (address, page.problems)
         if "html" in response.headers["content-type"]:
-            assert len(response.content) <= BYTES, (address, len(response.content))
-            assert len(sent) <= STATEMENTS or _WHOLE.search(address), (address, sent)
+            # A page that asks about a file holds it.
+            assert len(response.content) <= BYTES or has_files, (address, len(response.content))
+            # After a change, the page that it leads to is read, too.
+            most = STATEMENTS * (1 + len(response.history))
+            assert len(sent) <= most or _WHOLE.search(address), (address, sent)
         return page
 
     async def crawl(self, start: str, most: int, *, skips: Sequence[str] = ()) -> set[str]:

@@ -5,11 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import click
+
 from deebase.cli.frame import Refusal
 
 if TYPE_CHECKING:
     from deebase.cli.session import Session
     from deebase.web import Access
+
+
+#: Addresses that programs of this machine alone can reach.
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def _must_be_loopback(_: click.Context, __: click.Parameter, host: str) -> str:
+    if host not in _LOOPBACK:
+        raise Refusal(
+            f"--host {host}: these commands know no users, so they serve this machine alone; "
+            "mount studio(db, user=...) in an app for others, or use an SSH tunnel"
+        )
+    return host
+
+
+loopback_option = click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    callback=_must_be_loopback,
+    help="The address of this machine: 127.0.0.1, localhost or ::1.",
+)
 
 
 def exposed(session: Session, shown: Sequence[str], writable: Sequence[str]) -> dict[str, Access]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from deebase.cli.exposure import exposed
+from deebase.cli.exposure import exposed, loopback_option
 from deebase.cli.frame import Command, Refusal
 from deebase.cli.invocation import database_options, invocation, say
 from deebase.cli.session import session
@@ -20,6 +20,7 @@ from deebase.cli.session import session
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The port on this machine; a free one by default."
 )
+@loopback_option
 @click.option("--token", envvar="DEEBASE_TOKEN", help="The token that programs send; a new one by default.")
 @database_options
 def serve(
@@ -28,6 +29,7 @@ def serve(
     writable: tuple[str, ...],
     read_only: bool,
     port: int,
+    host: str,
     token: str | None,
 ) -> None:
     """Serve a database as a JSON API on this machine, with the studio.
@@ -53,4 +55,8 @@ def serve(
             say(f'  curl -H "Authorization: Bearer {used}" {address}{PREFIX}/openapi.json')
 
         access = exposed(s, tables, named)
-        s.run(serve_database(s.db, access, title=title, port=port, announce=announce, token=token))
+        pages = access if tables or named else None
+        server = serve_database(
+            s.db, access, pages=pages, title=title, host=host, port=port, announce=announce, token=token
+        )
+        s.run(server)

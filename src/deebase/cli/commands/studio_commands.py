@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from deebase.cli.commands.migrate_commands import migrations_of
+from deebase.cli.exposure import loopback_option
 from deebase.cli.frame import Command
 from deebase.cli.invocation import database_options, invocation, say
 from deebase.cli.session import Session, session
@@ -18,6 +19,7 @@ from deebase.cli.session import Session, session
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The port on this machine; a free one by default."
 )
+@loopback_option
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 @click.option(
     "--migrations",
@@ -26,11 +28,13 @@ from deebase.cli.session import Session, session
     metavar="DIR",
     help="The directory of the migrations; by default that of the settings, else ./migrations.",
 )
+@click.option("--write", is_flag=True, help="Let rows be added, changed and deleted.")
 @database_options
-def studio(database: str | None, port: int, no_open: bool, directory: Path | None) -> None:
+def studio(database: str | None, port: int, host: str, no_open: bool, directory: Path | None, write: bool) -> None:
     """Look at a database in the browser.
 
-    Prints an address of this machine with a token, and serves it until Ctrl+C. The pages only read.
+    Prints an address of this machine with a token, and serves it until Ctrl+C. The pages only read
+    without --write.
     """
     from deebase.web import require_extra
 
@@ -39,7 +43,7 @@ def studio(database: str | None, port: int, no_open: bool, directory: Path | Non
 
     if database is not None:
         invocation().url = database
-    with session(read_only=True) as s:
+    with session(read_only=not write) as s:
         title = repr(s.db).removeprefix("<Database ").removesuffix(">")
 
         def announce(address: str) -> None:
@@ -49,9 +53,11 @@ def studio(database: str | None, port: int, no_open: bool, directory: Path | Non
             serve(
                 s.db,
                 title=title,
+                host=host,
                 port=port,
                 opens=not no_open,
                 announce=announce,
+                write=write,
                 place=_place(s),
                 migrations=migrations_of(s.db, directory),
             )

@@ -13,7 +13,7 @@ from deebase import Database
 from deebase.web._rest.asgi_app import Receive, Scope, Send, respond, rest
 from deebase.web._rest.problem_details import Problem
 from deebase.web._studio.app import studio
-from deebase.web._studio.launch import HOST, listening_on
+from deebase.web._studio.launch import address_of, listening_on
 from deebase.web.access_rules import Access
 from deebase.web.security import LOOPBACK, host_name, same
 
@@ -63,7 +63,9 @@ async def serve_database(
     db: Database,
     tables: Mapping[str, Access],
     *,
+    pages: Mapping[str, Access] | None = None,
     title: str,
+    host: str,
     port: int,
     announce: Callable[[str, str], None],
     token: str | None = None,
@@ -73,7 +75,9 @@ async def serve_database(
     Args:
         db: the database.
         tables: what the API can do with each table.
+        pages: what the studio can do with each table; None for reading all of them.
         title: what the studio and the document of the API call the database.
+        host: a loopback address.
         port: of this machine; 0 for a free one.
         announce: is called with the address of the server and the token, once it answers.
         token: of the server; a new one by default.
@@ -82,10 +86,10 @@ async def serve_database(
         InvalidOperationError: the port is in use.
     """
     token = token or secrets.token_urlsafe(24)
-    listening = listening_on(port)
-    app = LocalApp(rest(db, tables, title=title), studio(db, title=title, token=token), token)
+    listening = listening_on(host, port)
+    app = LocalApp(rest(db, tables, title=title), studio(db, tables=pages, title=title, token=token), token)
     # Without a log of requests: the first one of the studio holds the token.
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
     serving = asyncio.ensure_future(uvicorn.Server(config).serve(sockets=[listening]))
-    announce(f"http://{HOST}:{listening.getsockname()[1]}", token)
+    announce(address_of(listening), token)
     await serving

@@ -19,6 +19,7 @@ from deebase import ConfigurationError, Database
 from deebase.migrations import Migrator
 from deebase.web._studio.audit import Audit
 from deebase.web._studio.database_page import DatabasePage
+from deebase.web._studio.editing import routes_of_changes
 from deebase.web._studio.exports import ExportPage
 from deebase.web._studio.row_page import RowPage
 from deebase.web._studio.schema_pages.schema_page import SchemaPage
@@ -157,6 +158,7 @@ def protected_app(site: Site) -> Starlette:
         Route("/sql", site.page(lambda site: SqlPage(site).change), methods=["POST"]),
         Route("/sql/names.json", site.page(lambda site: SqlPage(site).names)),
         Route("/sql/export.{format}", site.page(lambda site: SqlPage(site).file)),
+        *(routes_of_changes(site) if site.writes else ()),
         Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
     ]
 

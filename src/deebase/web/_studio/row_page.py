@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deebase import DeeBaseError, NotFoundError
-from deebase.web._studio.addresses import decoded, decoded_key
+from deebase import DeeBaseError
+from deebase.web._studio.addresses import decoded
 from deebase.web._studio.exports import download_headers
 from deebase.web._studio.labels import label_column, references_of
 from deebase.web._studio.rendering import Cell, cell, written
+from deebase.web._studio.row_identity import row_at
 from deebase.web._studio.shown_rows import RowReader, ShownRow, row_address
 from deebase.web._studio.site import Site
 from deebase.web._studio.table_fields import Fields, Kind
@@ -81,7 +82,7 @@ class RowPage:
     async def values(self, request: Request) -> Response:
         """Show a row."""
         fields = self._site.fields(request)
-        row = await self._row(request, fields)
+        row = await row_at(fields, request.path_params["key"])
         label = label_column(fields)
         title = written(row[label])[1] if label is not None and row[label] is not None else None
         return self._site.render(
@@ -100,34 +101,12 @@ class RowPage:
         fields = self._site.fields(request)
         name = decoded(request.path_params["column"])
         column = fields.column("" if name is None else name)
-        value = (await self._row(request, fields))[column.name]
+        value = (await row_at(fields, request.path_params["key"]))[column.name]
         if isinstance(value, bytes):
             body, suffix, media_type = value, "bin", "application/octet-stream"
         else:
             body, suffix, media_type = written(value)[1].encode("utf-8", "replace"), "txt", "text/plain; charset=utf-8"
         return Response(body, headers=download_headers(f"{column.name}.{suffix}", media_type))
-
-    async def _row(self, request: Request, fields: Fields) -> dict[str, Any]:
-        """Return the row of a request.
-
-        Raises:
-            NotFoundError: it does not exist.
-        """
-        texts = decoded_key(request.path_params["key"])
-        pks = fields.handle.pks
-        missing = NotFoundError(
-            f"{fields.handle.name} has no such row", table_name=fields.handle.name, hint="it may have been deleted"
-        )
-        if texts is None or len(texts) != len(pks) or not fields.has_pages:
-            raise missing
-        try:
-            key = [fields.parsed(name, text) for name, text in zip(pks, texts, strict=True)]
-        except DeeBaseError as error:
-            raise missing from error
-        row = await fields.handle.get(key[0] if len(key) == 1 else tuple(key), default=None)
-        if row is None:
-            raise missing
-        return {name: value for name, value in row.items() if name in fields.columns}
 
     # -- values and parents --------------------------------------------------------------------
 

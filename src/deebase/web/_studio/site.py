@@ -76,6 +76,8 @@ _STATUS: tuple[tuple[type[DeeBaseError], int, str], ...] = (
 _OWN_TEXTS = (NotFoundError, ValidationError, InvalidOperationError)
 #: Errors of pages that the schema of another minute may explain.
 _OF_THE_SCHEMA = (TableNotFoundError, ColumnNotFoundError, QueryError)
+#: What a page says after a change.
+_DONE = {"changed": "The change is stored.", "added": "The row is stored.", "deleted": "Deleted."}
 _WORD = re.compile(r"\w+")
 
 
@@ -201,14 +203,24 @@ class Site:
 
     @property
     def shows_all(self) -> bool:
-        """Whether the user sees the whole database: there are no rules of access."""
-        return self._visible.scopes is None
+        """Whether the user sees the whole database: no rule of access hides a table, a column or a row."""
+        return self._visible.is_all
+
+    @property
+    def writes(self) -> bool:
+        """Whether the studio has pages that change rows."""
+        return self._exposure.writes
+
+    @property
+    def hears_changes(self) -> bool:
+        """Whether the program gets each change."""
+        return self._audit is not None
 
     def must_show_all(self) -> None:
         """Check that the user sees the whole database.
 
         Raises:
-            NotFoundError: there are rules of access to its tables.
+            NotFoundError: a rule of access hides a part of it.
         """
         if not self.shows_all:
             raise NotFoundError("There is no such page.")
@@ -243,6 +255,10 @@ class Site:
             TableNotFoundError: it does not exist, or not for this user.
         """
         return self._visible.fields_of(name)
+
+    def has(self, name: str) -> bool:
+        """Whether a table or view exists for the user."""
+        return name in self._visible
 
     async def audit(
         self,
@@ -321,6 +337,7 @@ class Site:
             table_path=self.table_path,
             encoded=encoded,
             csrf=self.protection.csrf_token(request),
+            notice=_DONE.get(request.query_params.get("done", "")),
             **values,
         )
         return HTMLResponse(text, status_code=status)
@@ -370,6 +387,9 @@ class Site:
                 return self._failed(request)
             except DeeBaseError as error:
                 status = next(status for kind, status, _ in _STATUS if isinstance(error, kind))
+                if status == 500 and not site.shows_all:
+                    # The page does not say what the error says.
+                    logger.warning("the page %s failed", request.url.path, exc_info=True)
                 return self.message(request, status, *site.explained(error))
             except Exception:
                 return self._failed(request)

@@ -134,6 +134,13 @@ class Fields:
         """Whether rows are found by the key of a neighbour; otherwise only the first ones are shown."""
         return isinstance(self.handle, Table) and bool(self.handle.pks)
 
+    @property
+    def fixed_because(self) -> str | None:
+        """Why no row can be changed; None if rows can, or if the user may not."""
+        if isinstance(self.handle, View):
+            return "A view: its rows are those of other tables, and cannot be changed here."
+        return None if self.handle.pks else "No primary key: rows cannot be identified, so they cannot be changed here."
+
     def column(self, name: str) -> Column:
         """Return a column.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from deebase import Column, ConfigurationError, Database, TableNotFoundError, View
@@ -62,6 +63,12 @@ class Exposure:
             known = self._grants[name] = (source, grant_of(source, access))
         return known[1]
 
+    @property
+    def writes(self) -> bool:
+        """Whether anything can be written."""
+        rules = (self.tables or {}).values()
+        return self._write if self.tables is None else any(rule.write or rule.insert or rule.delete for rule in rules)
+
     def unknown(self) -> list[str]:
         """Return the tables of the rules that the database does not know."""
         return [name for name in self.tables or () if name not in self.db.t and name not in self.db.v]
@@ -86,6 +93,16 @@ class VisibleTables:
     exposure: Exposure
     scopes: Mapping[str, Mapping[str, Any]] | None
     _fields: dict[str, Fields] = field(default_factory=dict[str, Fields], repr=False)
+
+    @cached_property
+    def is_all(self) -> bool:
+        """Whether all tables, columns and rows exist for this user."""
+        if self.scopes is None:
+            return True
+        db = self.exposure.db
+        return all(name in self.scopes and not self.scopes[name] for name in (*dir(db.t), *dir(db.v))) and all(
+            self.fields_of(name).is_whole for name in (*dir(db.t), *dir(db.v))
+        )
 
     def names(self) -> tuple[list[str], list[str]]:
         """Return the names of the tables and of the views."""

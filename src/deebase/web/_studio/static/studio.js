@@ -94,6 +94,33 @@
     });
   }
 
+  // What an entry gets follows what one types; without the script, one chooses it.
+  for (const entry of document.querySelectorAll("[data-entry]")) {
+    const state = entry.querySelector("[data-state]");
+    const input = entry.querySelector("input, textarea");
+    if (state) input.addEventListener("input", () => { if (input.value !== "") state.value = "value"; });
+  }
+
+  for (const input of document.querySelectorAll("[data-suggest]")) {
+    let last = 0;
+    input.addEventListener("input", async () => {
+      const asked = ++last;
+      const response = await fetch(`${input.dataset.suggest}?q=${encodeURIComponent(input.value)}`);
+      if (!response.ok || asked !== last) return;
+      const options = (await response.json()).map(({ value, label }) => {
+        const option = document.createElement("option");
+        option.value = value;
+        option.label = label ? `${label} (${value})` : value;
+        return option;
+      });
+      input.list.replaceChildren(...options);
+    });
+  }
+
+  for (const select of document.querySelectorAll("[data-submits]")) {
+    select.addEventListener("change", () => select.form.requestSubmit());
+  }
+
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) {
       if (!menu.contains(event.target)) menu.open = false;
