@@ -159,7 +159,7 @@ class Browser:
                 continue
             seen.add(address)
             kinds[kind] = kinds.get(kind, 0) + 1
-            if "/export." in address or "/value/" in address:
+            if "/export." in address or "/value/" in address or address == "/schema.sql":
                 response = await self.client.get(address)
                 assert response.status_code == 200, (address, response.text[-300:])
                 assert response.headers["content-disposition"].startswith("attachment;")
