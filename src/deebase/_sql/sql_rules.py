@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,12 +14,30 @@ if TYPE_CHECKING:
     from deebase._rows.model import ColumnModel, SearchModel, TableModel
     from deebase._sql.compiled import Parameters
     from deebase._sql.json_paths.json_rules import JsonRules
-    from deebase._sql.plans import PlanStep
     from deebase._sql.search.search_statements import Searching
     from deebase._sql.search.search_text import SearchText
     from deebase._sqltext.capabilities import Named
 
 Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """A step of a plan, and the steps whose rows it takes.
+
+    Attributes:
+        text: what the database does: ``"SCAN post"``, ``"Index Scan using post_pkey on post"``.
+        details: its conditions and keys: ``"Filter: (views > 10)"``.
+        rows: the number of rows that the database expects; None where it does not say (SQLite).
+        cost: what the database expects it to cost, the steps below included; None where it does not say.
+        steps: the steps below it.
+    """
+
+    text: str
+    details: tuple[str, ...] = ()
+    rows: int | None = None
+    cost: float | None = None
+    steps: tuple[PlanStep, ...] = ()
 
 
 class SqlRules(Protocol):
@@ -67,16 +86,25 @@ class SqlRules(Protocol):
         """Return how rows are found by a search. In a scope, scores depend on no other rows than those of the hits."""
         ...
 
+    @property
+    def plans(self) -> PlanRules:
+        """The SQL of plans."""
+        ...
+
+
+class PlanRules(Protocol):
+    """Asks one database for the plans of statements, which are not run."""
+
     def explain(self, sql: str) -> str:
         """Return the statement whose last column is the plan of another statement."""
         ...
 
-    def explain_tree(self, sql: str) -> str:
-        """Return the statement whose rows ``plan_steps`` reads; the other statement is not run."""
+    def tree(self, sql: str) -> str:
+        """Return the statement whose rows ``steps`` reads."""
         ...
 
-    def plan_steps(self, rows: Sequence[Sequence[Any]]) -> tuple[PlanStep, ...]:
-        """Return the plan in the rows of ``explain_tree``."""
+    def steps(self, rows: Sequence[Sequence[Any]]) -> tuple[PlanStep, ...]:
+        """Return the plan in the rows of ``tree``."""
         ...
 
 

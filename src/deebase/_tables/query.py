@@ -488,7 +488,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         """
         source = self._source
         statement, args = self._prepared(self._columns, self._limit)
-        asked = Statement(rules_of(source.dialect).explain(statement.sql), reads=True)
+        asked = Statement(rules_of(source.dialect).plans.explain(statement.sql), reads=True)
         rows = await source.executor.fetch(asked, args)
         return "\n".join([row[-1] for row in rows])
 

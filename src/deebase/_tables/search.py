@@ -155,7 +155,7 @@ class SearchQuery(Generic[T]):
         """
         source = self._source
         statement, args = self._prepared()
-        asked = Statement(rules_of(source.dialect).explain(statement.sql), reads=True)
+        asked = Statement(rules_of(source.dialect).plans.explain(statement.sql), reads=True)
         return "\n".join([row[-1] for row in await source.executor.fetch(asked, args)])
 
     def _searching(self) -> Searching:

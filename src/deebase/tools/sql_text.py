@@ -11,9 +11,8 @@ from typing import IO, Any, Literal
 from deebase._engine.core import core_of
 from deebase._rows.arrow_columns import kind_of_values
 from deebase._sql.binding import bind_text
-from deebase._sql.plans import PlanStep
 from deebase._sql.raw import kind_named
-from deebase._sql.sql_rules import rules_of
+from deebase._sql.sql_rules import PlanStep, rules_of
 from deebase._sql.statement import Statement
 from deebase._sqltext.placeholders import scan
 from deebase._sqltext.tokens import code_tokens
@@ -163,9 +162,9 @@ async def plan(db: Database, sql: str, params: Any = None) -> tuple[PlanStep, ..
             print(step.text, step.rows, step.cost)
         ```
     """
-    rules = rules_of(core_of(db).dialect)
-    result = await run(db, rules.explain_tree(sql), params)
-    return rules.plan_steps(result.rows)
+    rules = rules_of(core_of(db).dialect).plans
+    result = await run(db, rules.tree(sql), params)
+    return rules.steps(result.rows)
 
 
 async def export(

@@ -15,16 +15,31 @@ from deebase._backends.postgres.json_sql import PostgresJson
 from deebase._backends.postgres.search.search_sql import PartSearching, WordSearching
 from deebase._rows.model import ColumnModel, SearchModel, TableModel
 from deebase._sql.compiled import Parameters, number_mark
-from deebase._sql.plans import PlanStep
 from deebase._sql.search.search_statements import Searching
 from deebase._sql.search.search_text import SearchText
-from deebase._sql.sql_rules import Key
+from deebase._sql.sql_rules import Key, PlanRules, PlanStep
+
+
+class PostgresPlans:
+    """``PlanRules`` for PostgreSQL."""
+
+    def explain(self, sql: str) -> str:
+        return f"EXPLAIN {sql}"
+
+    def tree(self, sql: str) -> str:
+        return f"EXPLAIN (FORMAT JSON) {sql}"
+
+    def steps(self, rows: Sequence[Sequence[Any]]) -> tuple[PlanStep, ...]:
+        document = rows[0][0]
+        found = json.loads(document) if isinstance(document, str) else document
+        return tuple([_step(item["Plan"]) for item in found if "Plan" in item])
 
 
 class PostgresRules:
     """Writes the SQL of PostgreSQL."""
 
     json = PostgresJson()
+    plans: PlanRules = PostgresPlans()
 
     def insert(self, table: sa.Table) -> Any:
         return postgresql.insert(table)
@@ -90,17 +105,6 @@ class PostgresRules:
             return PartSearching(model, info, asked)
         return WordSearching(model, dialect, info, asked)
 
-    def explain(self, sql: str) -> str:
-        return f"EXPLAIN {sql}"
-
-    def explain_tree(self, sql: str) -> str:
-        return f"EXPLAIN (FORMAT JSON) {sql}"
-
-    def plan_steps(self, rows: Sequence[Sequence[Any]]) -> tuple[PlanStep, ...]:
-        document = rows[0][0]
-        found = json.loads(document) if isinstance(document, str) else document
-        return tuple([_step(item["Plan"]) for item in found if "Plan" in item])
-
 
 #: The conditions and keys of a node of EXPLAIN (src/backend/commands/explain.c).
 _DETAILS = (
@@ -110,6 +114,7 @@ _DETAILS = (
 
 
 def _step(node: Mapping[str, Any]) -> PlanStep:
+    value: Any
     words = [str(node.get("Subplan Name", ""))] if "Subplan Name" in node else []
     kind = str(node["Node Type"])
     if node.get("Join Type", "Inner") != "Inner":
@@ -124,7 +129,7 @@ def _step(node: Mapping[str, Any]) -> PlanStep:
     if table is not None or alias is not None:
         words[-1] += f" on {table or alias}" + (f" {alias}" if table is not None and alias != table else "")
     details = [
-        f"{name}: {', '.join(value) if isinstance(value, list) else value}"
+        f"{name}: {', '.join([str(part) for part in value]) if isinstance(value, list) else value}"
         for name in _DETAILS
         if (value := node.get(name)) is not None
     ]

@@ -22,18 +22,38 @@ from deebase._backends.sqlite.json_sql import SqliteJson
 from deebase._backends.sqlite.search.search_sql import SqliteSearching
 from deebase._rows.model import ColumnModel, SearchModel, TableModel
 from deebase._sql.compiled import Parameters
-from deebase._sql.plans import PlanStep
 from deebase._sql.reread import hidden_rowid
 from deebase._sql.search.search_statements import Searching
 from deebase._sql.search.search_text import SearchText
-from deebase._sql.sql_rules import Key
+from deebase._sql.sql_rules import Key, PlanRules, PlanStep
 from deebase._types.forms.moment_sql import Normal, kind_of, may_have_another_form
+
+
+class SqlitePlans:
+    """``PlanRules`` for SQLite."""
+
+    def explain(self, sql: str) -> str:
+        return f"EXPLAIN QUERY PLAN {sql}"
+
+    def tree(self, sql: str) -> str:
+        return self.explain(sql)
+
+    def steps(self, rows: Sequence[Sequence[Any]]) -> tuple[PlanStep, ...]:
+        below: dict[int, list[tuple[int, str]]] = {}
+        for number, parent, _, text in rows:
+            below.setdefault(parent, []).append((number, text))
+
+        def steps(parent: int) -> tuple[PlanStep, ...]:
+            return tuple([PlanStep(text, steps=steps(number)) for number, text in below.get(parent, ())])
+
+        return steps(0)
 
 
 class SqliteRules:
     """Writes the SQL of SQLite."""
 
     json = SqliteJson()
+    plans: PlanRules = SqlitePlans()
 
     def insert(self, table: sa.Table) -> Any:
         return sqlite.insert(table)
@@ -79,22 +99,6 @@ class SqliteRules:
         self, model: TableModel, dialect: Dialect, info: SearchModel, asked: SearchText, *, is_scoped: bool
     ) -> Searching:
         return SqliteSearching(model, info, asked, is_scoped=is_scoped)
-
-    def explain(self, sql: str) -> str:
-        return f"EXPLAIN QUERY PLAN {sql}"
-
-    def explain_tree(self, sql: str) -> str:
-        return self.explain(sql)
-
-    def plan_steps(self, rows: Sequence[Sequence[Any]]) -> tuple[PlanStep, ...]:
-        below: dict[int, list[tuple[int, str]]] = {}
-        for number, parent, _, text in rows:
-            below.setdefault(parent, []).append((number, text))
-
-        def steps(parent: int) -> tuple[PlanStep, ...]:
-            return tuple([PlanStep(text, steps=steps(number)) for number, text in below.get(parent, ())])
-
-        return steps(0)
 
 
 def _is_real(column: sa.Column[Any], dialect: Dialect) -> bool:

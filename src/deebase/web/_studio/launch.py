@@ -39,7 +39,7 @@ async def serve(
         opens: open the address in a browser.
         announce: is called with the address, once the server answers there.
         token: of the address; a new one by default.
-        write: whether rows can be added, changed and deleted.
+        write: whether rows can be added, changed and deleted, and migrations applied.
         place: the path or URL of the database, by which the queries that the user saves are kept; None to keep none.
         migrations: the migrations of the database, if it has any.
 

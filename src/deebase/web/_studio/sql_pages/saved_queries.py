@@ -122,5 +122,5 @@ class SavedQueries:
 
     def _refused(self, what: str) -> InvalidOperationError:
         return InvalidOperationError(
-            f"{self.path} {what}", operation="saved queries", hint="move the file away to begin anew"
+            f"{self.path} {what}", operation="saved queries", hint="move the file away, and another one is made"
         )

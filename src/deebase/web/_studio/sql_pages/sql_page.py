@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from html import escape
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from deebase import Database, DeeBaseError, InvalidOperationError, NotFoundError, ValidationError
 from deebase.tools.sql_text import PlanStep, RawResult, bound, error_place, export, parameters, plan, run
-from deebase.web._studio.exports import FORMATS, MEDIA_TYPES, Format, download_headers
+from deebase.web._studio.exports import FORMATS, MEDIA_TYPES, download_headers
 from deebase.web._studio.facets import Distribution
 from deebase.web._studio.site import Site
 from deebase.web._studio.sql_pages.result_view import ResultPart, chart_of, part_of
@@ -192,9 +192,9 @@ class SqlPage:
         async with self._reading() as ro:
             result = await run(ro, asked.text, await _values(ro, asked, parameters(ro, asked.text)))
         file = io.BytesIO()
-        await export(result, file, format=cast("Format", form), escape_formulas=True)
+        await export(result, file, format=form, escape_formulas=True)
         name = f"query-first-{len(result.rows)}" if result.truncated else "query"
-        return Response(file.getvalue(), headers=download_headers(f"{name}.{form}", MEDIA_TYPES[cast("Format", form)]))
+        return Response(file.getvalue(), headers=download_headers(f"{name}.{form}", MEDIA_TYPES[form]))
 
     async def names(self, request: Request) -> Response:
         """Send the names of tables and columns, which the script of the page completes."""
