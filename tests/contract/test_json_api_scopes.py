@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Mount
 
-from deebase import Database, ForeignKey, Index
+from deebase import Check, Database, ForeignKey, Index
 from deebase.web import Access, rest, router_of
 from tests.support.api import client_of
 from tests.support.worlds import case
@@ -35,12 +35,13 @@ class Note:
     tenant_id: int
     folder_id: ForeignKey[int, "folder"] | None
     text: str
-    rank: int = 0
+    rank: Annotated[int, Check("rank >= 0")] = 0
 
 
 async def tables(db: Database) -> None:
     """Make two folders and two notes of two tenants: 1 and 2 are of the tenant 1, 3 and 4 of the tenant 2."""
-    folders, notes = await db.create_all(Folder, Note, options={Note: {"indexes": [Index("ix_rank", "rank")]}})
+    options = {"indexes": [Index("ix_rank", "rank")], "search": ["text"]}
+    folders, notes = await db.create_all(Folder, Note, options={Note: options})
     await folders.insert_all({"tenant_id": 1 + n // 2, "name": THEIRS if n > 1 else "mine"} for n in range(4))
     # A note of ours that another program put into a folder of theirs.
     await notes.insert_all(
@@ -78,6 +79,10 @@ ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/note", {"json": {"text": "x", "tenant_id": "{t}"}}),
     ("POST", "/note", {"json": [{"text": "x"}, {"text": "y", "folder_id": "{f}"}]}),
     ("POST", "/note", {"json": [{"text": "x"}, {"text": "y", "tenant_id": "{t}"}]}),
+    ("POST", "/note", {"json": [{"text": "x", "folder_id": "{f}"}, {"text": "y", "rank": -1}]}),
+    ("POST", "/note", {"json": [{"text": "x", "folder_id": "{f}"}, {"text": "y", "folder_id": 99}]}),
+    ("POST", "/note", {"json": {"text": "x", "folder_id": "{f}", "rank": -1}}),
+    ("PATCH", "/note/2", {"json": {"folder_id": "{f}", "rank": -1}, "headers": ANY}),
     ("DELETE", "/note/{n}", {}),
     ("DELETE", "/note/{n}", {"headers": {"if-match": '"0"'}}),
     ("GET", "/note?id={n}", {}),
@@ -89,6 +94,11 @@ ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/note?folder_id.name__null=false&id={n}", {}),
     ("GET", "/note?text__contains=their", {}),
     ("GET", "/note?order=-rank&limit=1&rank__gt=1", {}),
+    ("GET", "/note?search=their", {}),
+    ("GET", "/note?search=their&count=true&select=id", {}),
+    ("GET", "/note?search=text&id={n}&folder_id.name__null=false", {}),
+    ("GET", "/note?count=true&id={n}", {}),
+    ("GET", "/note?count=true&text__contains=their", {}),
     ("OPTIONS", "/note/{n}", {}),
 ]
 
@@ -150,7 +160,8 @@ async def test_no_route_shows_or_changes_a_row_of_another_tenant(db: Database) -
                     assert [(one.status_code, one.text) for one in answers[:1]] == [
                         (one.status_code, one.text) for one in answers[1:]
                     ]
-            mine = await client.get(f"{prefix}/note?order=id")
+            mine = await client.get(f"{prefix}/note?order=id&count=true")
+            assert mine.json()["count"] == 2
             assert [(row["id"], row["folder_id.name"]) for row in mine.json()["rows"]] == [(1, None), (2, "mine")]
             # A cursor of the other tenant leads to no row of theirs.
             other = await client.get(f"{prefix}/note?limit=1&order=rank", headers={"x-tenant": "2"})

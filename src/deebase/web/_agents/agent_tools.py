@@ -214,14 +214,20 @@ class AgentTools:
         one = self._table(given)
         where, conditions = one.readable.conditions_of(given.get("where") or {}, _MOST_VALUES)
         limit = self._limit(given)
-        if not hasattr(one.source, "search"):
-            raise InvalidOperationError(f"{one.source.name} is a view, which has no search")
+        if not one.has_search:
+            raise InvalidOperationError(
+                f"{one.source.name} has no search",
+                hint=f'read_rows with where: {{"column__contains": "text"}}; {self._searchable()}',
+            )
         async with self._reading(limit) as ro:
             handle = self._handle(ro, one)
-            equal = [one.columns_by_name[name].expression.in_(_listed(value)) for name, value in where.items()]
-            hits = await handle.search(given.get("text"), *conditions, *equal, limit=limit)
+            hits = await handle.search(given.get("text"), *conditions, where=where, limit=limit)
         rows = self._shown(one, [hit.row for hit in hits])
         return {"rows": rows, "scores": [hit.score for hit in hits]}
+
+    def _searchable(self) -> str:
+        names = [name for name, one in self._tables.items() if one.has_search]
+        return f"tables with a search are {', '.join(names)}" if names else "no table has a search"
 
     async def _group(self, given: dict[str, Any]) -> dict[str, Any]:
         one = self._table(given)
@@ -274,24 +280,30 @@ class AgentTools:
         if not one.grant.insert:
             raise InvalidOperationError(f"rows cannot be added to {given['table']}")
         items = self._items(given, "rows")
-        held = frozenset(one.access.scope or ()) if not callable(one.access.scope) else frozenset()
+        held = _held(one)
         records = [one.values_of(item, (number,), held) for number, item in enumerate(items)]
 
         async def change(handle: Any) -> tuple[list[Any], list[Any]]:
-            return [], list(await handle.insert_all(records, returning=True))
+            await one.must_see_parents(handle, records, held)
+            rows = list(await handle.insert_all(records, returning=True))
+            await one.must_see_parents(handle, rows, held, stored=True)
+            return [], rows
 
         return await self._changed("insert_rows", one, given, change)
 
     async def _update(self, given: dict[str, Any]) -> dict[str, Any]:
         one = self._table(given)
         keys = [one.key_of(tuple(_parts(key))) for key in self._items(given, "keys")]
-        values = one.values_of(given.get("values"), (), None)
+        values, held = one.values_of(given.get("values"), (), None), _held(one)
         if not values:
             raise ValidationError("values names nothing to change", field="values")
 
         async def change(handle: Any) -> tuple[list[Any], list[Any]]:
             before = [await handle.get(key, for_update=True) for key in keys]
-            return before, [await handle.update(values, pk=key) for key in keys]
+            await one.must_see_parents(handle, [values], held)
+            rows = [await handle.update(values, pk=key) for key in keys]
+            await one.must_see_parents(handle, rows, held, stored=True)
+            return before, rows
 
         return await self._changed("update_rows", one, given, change)
 
@@ -347,6 +359,12 @@ class AgentTools:
 _WRITES: Final = frozenset({"insert_rows", "update_rows", "delete_rows"})
 
 
+def _held(one: ExposedTable) -> frozenset[str]:
+    """Return the columns of the scope of a table."""
+    scope: Any = one.access.scope
+    return frozenset(scope or ())
+
+
 def _shortened(value: Any) -> Any:
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
         return f"{value[:_LONGEST_TEXT]}... ({len(value)} characters)"
@@ -356,10 +374,6 @@ def _shortened(value: Any) -> Any:
 def _plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return rows of any columns with short texts."""
     return [{name: _shortened(value) for name, value in row.items()} for row in rows]
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _parts(key: Any) -> list[str]:

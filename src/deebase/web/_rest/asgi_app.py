@@ -222,7 +222,7 @@ class RestApp:
         if name not in self._db.t and name not in self._db.v:
             await self._db.reflect()
         known = self._exposed.get(name)
-        if known is None or known.source is not self._source(name):
+        if known is None or not known.is_current(self._source(name)):
             known = self._expose(name)
         return known
 
