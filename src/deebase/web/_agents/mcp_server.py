@@ -16,7 +16,7 @@ from deebase import Database, DeeBaseError, InvalidOperationError
 from deebase.web._agents.agent_tools import AgentLimits, AgentTools, Tool
 from deebase.web._rest.json_forms import written
 from deebase.web._rest.problem_details import Problem
-from deebase.web.access_rules import Access
+from deebase.web.served_tables import Served, ServedTables
 
 _LOG: Final = logging.getLogger("deebase")
 #: Seconds of a whole call for each second of a statement: a change has several.
@@ -29,7 +29,7 @@ _INSTRUCTIONS: Final = (
 
 async def serve_agent(
     db: Database,
-    tables: Mapping[str, Access],
+    tables: Served,
     *,
     sql: bool = False,
     limits: AgentLimits | None = None,
@@ -39,7 +39,8 @@ async def serve_agent(
 
     Args:
         db: the database, whose tables have been reflected.
-        tables: what the agent can do with each table or view, by its name. A scope is a dict.
+        tables: what the agent can do with each table or view, by its name. A scope is a dict. A function of the
+            Database that returns it is called again when tables are listed, or an unknown one is named.
         sql: whether it may write queries in SQL, which read all tables and views.
         limits: what one call may cost.
         name: of the server.
@@ -60,7 +61,13 @@ async def serve_agent(
     from mcp.types import Tool as McpTool
 
     bounds = AgentLimits() if limits is None else limits
-    tools = AgentTools(db, tables, sql=sql, limits=bounds).tools
+    served = ServedTables(db, tables)
+    tools = AgentTools(db, served.access, sql=sql, limits=bounds).tools
+
+    async def look_again() -> None:
+        nonlocal tools
+        if await served.look_again():
+            tools = AgentTools(db, served.access, sql=sql, limits=bounds).tools
 
     def shown(tool: Tool) -> McpTool:
         hints = ToolAnnotations(
@@ -69,10 +76,14 @@ async def serve_agent(
         return McpTool(name=tool.name, description=tool.description, input_schema=tool.schema, annotations=hints)
 
     async def list_tools(context: Any, params: Any) -> ListToolsResult:
+        await look_again()
         return ListToolsResult(tools=[shown(tool) for tool in tools.values()])
 
     async def call_tool(context: Any, params: Any) -> CallToolResult:
-        texts, result = await answer(tools, params.name, params.arguments or {}, bounds)
+        arguments: dict[str, Any] = params.arguments or {}
+        if params.name == "list_tables" or arguments.get("table", "") not in ("", *served.access):
+            await look_again()
+        texts, result = await answer(tools, params.name, arguments, bounds)
         content: Any = [TextContent(type="text", text=text) for text in texts]
         return CallToolResult(content=content, structured_content=result, is_error=result is None)
 

@@ -14,8 +14,8 @@ from deebase.web._rest.asgi_app import Receive, Scope, Send, respond, rest
 from deebase.web._rest.problem_details import Problem
 from deebase.web._studio.app import studio
 from deebase.web._studio.launch import HOST, listening_on
-from deebase.web.access_rules import Access
 from deebase.web.security import LOOPBACK, host_name, same
+from deebase.web.served_tables import Served
 
 #: Where the API is; everything else is the studio.
 PREFIX = "/api"
@@ -61,7 +61,7 @@ class LocalApp:
 
 async def serve_database(
     db: Database,
-    tables: Mapping[str, Access],
+    tables: Served,
     *,
     title: str,
     port: int,
@@ -72,7 +72,7 @@ async def serve_database(
 
     Args:
         db: the database.
-        tables: what the API can do with each table.
+        tables: what the API can do with each table, or a function that returns it.
         title: what the studio and the document of the API call the database.
         port: of this machine; 0 for a free one.
         announce: is called with the address of the server and the token, once it answers.
