@@ -9,10 +9,11 @@ import json
 import logging
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, Final
 
-from deebase import Database, DeeBaseError, InvalidOperationError
+from deebase import Database, DeeBaseError, InvalidOperationError, QueryError
 from deebase.web._agents.agent_tools import AgentLimits, AgentTools, Tool
 from deebase.web._rest.json_forms import written
 from deebase.web._rest.problem_details import Problem
@@ -66,8 +67,10 @@ async def serve_agent(
 
     async def look_again() -> None:
         nonlocal tools
-        if await served.look_again():
-            tools = AgentTools(db, served.access, sql=sql, limits=bounds).tools
+        # A database that is busy does not keep the agent from the tables that are known.
+        with suppress(DeeBaseError):
+            if await served.look_again():
+                tools = AgentTools(db, served.access, sql=sql, limits=bounds).tools
 
     def shown(tool: Tool) -> McpTool:
         hints = ToolAnnotations(
@@ -118,12 +121,15 @@ async def answer(
         async with asyncio.timeout(limits.seconds * _STATEMENTS):
             body = written(await tool.run(arguments))
     except Problem as problem:
-        faults = [f"{fault.pointer or fault.parameter}: {fault.detail}" for fault in problem.faults]
-        return ["; ".join([problem.detail, *faults])], None
+        faults = [f"{fault.pointer or fault.parameter or tool.name}: {fault.detail}" for fault in problem.faults]
+        hint = f"Hint: describe_table names the columns and the conditions of {arguments.get('table')}"
+        return ["\n".join([*(faults or [problem.detail]), hint])], None
+    except QueryError as error:
+        return [str(error) if error.hint else f"{error}\nHint: list_tables names the tables and their columns"], None
     except DeeBaseError as error:
         return [str(error)], None
     except TimeoutError:
-        return ["the call took too long"], None
+        return ["the call took too long\nHint: add conditions, or ask for fewer rows"], None
     except Exception as error:
         _LOG.error("the tool %s failed", name, exc_info=error)
         return ["the tool failed"], None

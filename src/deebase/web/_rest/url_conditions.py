@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 from deebase import Column, DeeBaseError
@@ -147,7 +148,9 @@ class Readable:
         conditions: list[Any] = []
         for name, value in given.items():
             if name not in self.parameters:
-                faults.append(Fault("is not a condition of this table", pointer=f"/where/{name}"))
+                near = get_close_matches(name, self.parameters, 1)
+                meant = f"; did you mean {near[0]}?" if near else ""
+                faults.append(Fault(f"is not a condition of this table{meant}", pointer=f"/where/{name}"))
             elif value is None and self.parameters[name][1] == "eq":
                 conditions.append(self.parameters[name][0].expression.is_(None))
             else:
