@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from litestar import Litestar, asgi
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -208,3 +208,49 @@ async def test_an_error_of_the_program_shows_nothing(db: Database, caplog: pytes
         assert (failed.status_code, failed.json()["code"]) == (500, "error")
         assert THEIRS not in failed.text
         assert THEIRS in caplog.text
+
+
+async def test_a_router_is_part_of_its_application(db: Database) -> None:
+    await tables(db)
+    asked: list[str] = []
+
+    def checked(request: Request) -> None:
+        asked.append(request.method)
+        if request.headers.get("x-key") != "k":
+            raise HTTPException(418, "no key")
+
+    app = FastAPI()
+    router = router_of(
+        db.t.note,
+        scope=lambda request: {"tenant_id": int(request.path_params["tenant"])},
+        read=["id", "text", "folder_id.name"],
+        write=["text", "rank"],
+        delete=True,
+        page=1,
+        dependencies=[Depends(checked)],
+        tags=["Notes"],
+    )
+    app.include_router(router, prefix="/of/{tenant}")
+    async with client_of(app, **{"x-key": "k"}) as client:
+        page = (await client.get("/of/1/note")).json()
+        assert page["rows"] == [{"id": 1, "text": "mine", "folder_id.name": None}]
+        assert page["next"].startswith("/of/1/note?after=")
+        assert [row["id"] for row in (await client.get(page["next"])).json()["rows"]] == [2]
+        assert (await client.get("/of/1/note/3")).status_code == 404
+        assert (await client.get("/of/2/note/3")).json()["text"] == THEIRS
+        made = await client.post("/of/1/note", json={"text": "new"})
+        assert (await client.delete(made.headers["location"])).status_code == 204
+        assert (await client.get("/of/1/note", headers={"x-key": ""})).status_code == 418
+        assert asked[-3:] == ["POST", "DELETE", "GET"]
+
+    document = app.openapi()
+    listed = document["paths"]["/of/{tenant}/note"]["get"]
+    assert listed["tags"] == ["Notes"]
+    assert {"limit", "order", "text__contains", "count", "search"} <= {one["name"] for one in listed["parameters"]}
+    schemas = document["components"]["schemas"]
+    assert sorted(schemas) == ["ChangedNote", "InsertedNote", "Note", "NotePage"]
+    assert listed["responses"]["200"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/NotePage"
+    }
+    assert list(schemas["ChangedNote"]["properties"]) == ["id", "text", "folder_id.name"]
+    assert "application/problem+json" in listed["responses"]["422"]["content"]

@@ -358,7 +358,7 @@ class AgentTools:
         return InvalidOperationError(f"rows cannot be {what} {name}", operation=what, target=name, hint=hint)
 
     def _keys(self, one: ExposedTable, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Return the keys of the rows that are to be changed."""
+        """Return the keys of the rows of a change."""
         keys: list[tuple[Any, ...]] = []
         for item in self._items(given, "keys"):
             parts = tuple(_parts(item))
