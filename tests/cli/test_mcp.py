@@ -127,6 +127,10 @@ async def test_an_agent_reads(blog: str) -> None:
             outputs={"n": {"function": "count"}, "total": {"function": "sum", "column": "views"}},
             order=["-total"],
         )
+        some = await agent.ok(
+            "group_rows", table="post", by=["author_id.name"], where={"author_id": 1, "views": [2, 3, 4], "id__ne": 4}
+        )
+        assert some["groups"] == [{"author_id.name": "Ada", "count": 1}]
         assert groups["groups"] == [{"author_id": 1, "n": 4, "total": 20}, {"author_id": 2, "n": 4, "total": 16}]
 
         related = await agent.ok(
@@ -237,6 +241,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("read_rows", {"where": {"text__contains": "theirs"}, "order": ["-id"]}),
     ("search_rows", {"text": "theirs"}),
     ("group_rows", {"by": ["tenant_id", "folder_id.name"]}),
+    ("group_rows", {"where": {"folder_id.name": "theirs"}}),
+    ("group_rows", {"where": {"id": "{n}", "tenant_id": 2}, "by": ["text"]}),
     ("group_rows", {"outputs": {"last": {"function": "max", "column": "id"}}}),
     ("insert_rows", {"rows": [{"text": "x", "folder_id": "{n}"}]}),
     ("insert_rows", {"rows": [{"text": "x", "folder_id": "{n}"}, {"text": "y", "rank": -1}]}),

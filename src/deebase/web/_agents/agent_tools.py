@@ -197,8 +197,8 @@ class AgentTools:
         return handle.xtra(**scope) if scope else handle
 
     def _named(self, one: ExposedTable, given: Mapping[str, Any], key: str, known: Sequence[str]) -> list[str]:
-        names: Any = given.get(key) or []
-        names = [names] if isinstance(names, str) else names
+        names: Any = given.get(key)
+        names = [names] if isinstance(names, str) else names or []
         unknown = [name for name in names if name not in known]
         if unknown:
             raise ValidationError(
@@ -265,7 +265,8 @@ class AgentTools:
             (name,) = self._named(one, {"by": period["column"] if period else item}, "by", list(one.forms))
             by[item] = _PERIODS[period["period"]](name) if period else name
         outputs: dict[str, Any] = {}
-        for name, output in (given.get("outputs") or {"count": {"function": "count"}}).items():
+        usual = {"number" if "count" in by else "count": {"function": "count"}}
+        for name, output in (given.get("outputs") or usual).items():
             column = output.get("column")
             if column is not None:
                 self._named(one, {"outputs": column}, "outputs", list(one.forms))
@@ -278,11 +279,16 @@ class AgentTools:
         taken = {"where", "params", "having", "order_by", "limit", "offset"} & set(outputs)
         if taken:
             raise ValidationError(f"an output cannot be called {', '.join(taken)}", field="outputs")
+        # A list of conditions holds expressions alone.
+        equal = [
+            one.columns_by_name[name].expression.in_(value if isinstance(value, list) else [value])
+            for name, value in where.items()
+        ]
         async with self._reading(limit) as ro:
             handle = self._handle(ro, one)
             rows = await handle.group(
                 by,
-                where=[where, *conditions] if where else list(conditions),
+                where=[*equal, *conditions],
                 order_by=order or None,
                 limit=limit,
                 **outputs,
@@ -373,7 +379,7 @@ class AgentTools:
                     field="keys",
                     hint=f"each of the keys is {wanted}, as read_rows returns it",
                 ) from problem
-        return keys
+        return list(dict.fromkeys(keys))
 
     def _items(self, given: Mapping[str, Any], name: str) -> list[Any]:
         items = given.get(name)

@@ -26,6 +26,8 @@ _LOG: Final = logging.getLogger("deebase")
 #: Parameters of the longest query.
 _MOST_PARAMETERS: Final = 200
 _DOCUMENT: Final = "openapi.json"
+#: Names that are no addresses of tables; a database that is served as a whole may have such tables.
+_NO_TABLES: Final = ("", _DOCUMENT)
 
 
 class _Place(NamedTuple):
@@ -155,7 +157,7 @@ class RestApp:
         self._limits = limits
         self._exposed: dict[str, ExposedTable] = {}
         for name, access in self._served.access.items():
-            if name == _DOCUMENT:
+            if name in _NO_TABLES and not callable(tables):
                 raise ConfigurationError(f"a table cannot be called {_DOCUMENT!r} here", hint="leave it out")
             if callable(access.scope) and user is None:
                 raise ConfigurationError(
@@ -181,7 +183,7 @@ class RestApp:
         query = query_of(scope, self._limits)
         user = await self._who(scope)
         first, *rest = place.parts
-        if not rest and first in ("", _DOCUMENT):
+        if not rest and first in _NO_TABLES:
             return await self._about(scope, place, query, user)
         if first not in self._served.access and not (await self._served.look_again() and first in self._served.access):
             raise not_found()
@@ -209,7 +211,8 @@ class RestApp:
         if query:
             raise Problem(422, "this address takes no parameters", "invalid")
         await self._served.look_again()
-        scopes = {name: await scope_for(access, user) for name, access in self._served.access.items()}
+        shown = {name: access for name, access in self._served.access.items() if name not in _NO_TABLES}
+        scopes = {name: await scope_for(access, user) for name, access in shown.items()}
         if place.parts == (_DOCUMENT,):
             exposed = {name: (await self._table(name), held) for name, held in scopes.items() if held is not None}
             made = document(self._title, place.prefix or "/", exposed, has_users=self._user is not None)
