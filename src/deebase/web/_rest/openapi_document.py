@@ -200,7 +200,13 @@ class Operations:
         sortable = exposed.readable.sortable
         order = [*sortable, *[f"-{name}" for name in sortable]]
         made.append(_names("select", list(exposed.forms), "the columns to return"))
-        made.append(_names("order", order, 'the columns to sort by; "-" makes the order descending'))
+        made.append(
+            _names(
+                "order",
+                order,
+                'the columns to sort by; "-" makes the order descending; a search has an order of its own',
+            )
+        )
         limit = {"type": "integer", "minimum": 1, "maximum": limits.max_page, "default": limits.page}
         made.append(_query_parameter("limit", "rows of a page", limit))
         most = f"count the rows of all pages, up to {limits.count}"

@@ -69,7 +69,6 @@ class Readable:
     ) -> None:
         self._columns = {column.name: column for column in columns}
         self._forms = forms
-        self._has_pages = has_pages
         unused = (not has_search, "search"), (not has_pages, "after"), (has_pages and not has_search, "offset")
         #: Parameters that are no conditions.
         self.reserved = frozenset(RESERVED) - {name for is_unused, name in unused if is_unused}
@@ -121,13 +120,6 @@ class Readable:
         search, counts = given.get("search", [None])[0], given.get("count", ["false"])[0]
         if counts not in _BOOLEANS:
             faults.append(Fault("is not true or false", parameter="count"))
-        elif search is None and self._has_pages and "offset" in given and "offset" in self.reserved:
-            faults.append(
-                Fault("is for searches alone: the pages of a list are at next and previous", parameter="offset")
-            )
-        elif search is not None:
-            sorts = [name for name in ("order", "after") if name in given]
-            faults += [Fault("cannot be combined with search, whose best hits come first", parameter=n) for n in sorts]
         if faults:
             raise Faults(faults)
         after = given.get("after", [None])[0]
