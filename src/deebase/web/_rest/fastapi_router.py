@@ -108,25 +108,32 @@ def router_of(
     router = APIRouter(**given)
     names = key_names(exposed)
     path = "".join([f"/{{{name}}}" for name in names[:-1]]) + "".join([f"/{{{name}:path}}" for name in names[-1:]])
-    for place, endpoint, made in (("", of_table, operations.of_table()), (path, of_row, operations.of_row())):
-        for method, operation in made.items():
-            status, first = next(iter(operation["responses"].items()))
-            model = _response_model(operation["operationId"].partition("_")[0], table.name, first.pop("content", None))
-            extra: dict[str, Any] = {name: operation[name] for name in operation if name not in _OF_ROUTE}
-            extra["parameters"] = [*(operations.key_parameters() if place else ()), *operation["parameters"]]
-            router.add_api_route(
-                place,
-                endpoint,
-                methods=[method.upper()],
-                response_class=Response,
-                response_model=None,
-                status_code=int(status),
-                responses={} if model is None else {int(status): {"model": model}},
-                operation_id=operation["operationId"],
-                summary=operation["summary"],
-                openapi_extra=extra,
-            )
+    _add_routes(router, "", of_table, operations.of_table(), (), table.name)
+    _add_routes(router, path, of_row, operations.of_row(), operations.key_parameters(), table.name)
     return router
+
+
+def _add_routes(
+    router: APIRouter, place: str, endpoint: Any, made: dict[str, Any], keys: Sequence[dict[str, Any]], table: str
+) -> None:
+    """Add a route for each operation, by its method."""
+    for method, operation in made.items():
+        status, first = next(iter(operation["responses"].items()))
+        model = _response_model(operation["operationId"].partition("_")[0], table, first.pop("content", None))
+        extra: dict[str, Any] = {name: operation[name] for name in operation if name not in _OF_ROUTE}
+        extra["parameters"] = [*keys, *operation["parameters"]]
+        router.add_api_route(
+            place,
+            endpoint,
+            methods=[method.upper()],
+            response_class=Response,
+            response_model=None,
+            status_code=int(status),
+            responses={} if model is None else {int(status): {"model": model}},
+            operation_id=operation["operationId"],
+            summary=operation["summary"],
+            openapi_extra=extra,
+        )
 
 
 def _response_model(verb: str, table: str, content: Any) -> type[BaseModel] | None:
