@@ -95,6 +95,25 @@ async def test_any_database_is_served_for_reading_at_once(db_url: str) -> None:
             assert (await client.request(method, path, headers=headers, json={"text": "x"})).status_code == 405
 
 
+async def test_tables_are_served_as_soon_as_they_exist(tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    async with Database(path) as db:
+        await db.q("CREATE TABLE first (id INTEGER PRIMARY KEY)")
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        async with served(path) as address, httpx.AsyncClient(base_url=address, headers=headers) as client:
+            assert list((await client.get("/api/")).json()["tables"]) == ["first"]
+            await db.q("CREATE TABLE second (id INTEGER PRIMARY KEY)")
+            # It does not look for tables all the time.
+            while (await client.get("/api/second")).status_code == 404:
+                pass
+            assert list((await client.get("/api/")).json()["tables"]) == ["first", "second"]
+            assert (await client.post("/api/second", json={})).status_code == 405
+            await db.q("DROP TABLE second")
+            while "second" in (await client.get("/api/")).json()["tables"]:
+                pass
+            assert (await client.get("/api/second")).status_code == 404
+
+
 def test_nothing_is_written_unless_it_is_named(users: Commands) -> None:
     both = users.fails("serve", "--read-only", "--write", "user", code=2)
     assert "--read-only and --write exclude each other" in both

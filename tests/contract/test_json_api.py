@@ -252,6 +252,48 @@ async def test_what_a_query_finds_and_what_it_cannot_ask(db: Database) -> None:
         assert (await client.get("/post?after=broken")).status_code == 404
 
 
+async def test_rows_are_counted_and_found_by_words(db: Database) -> None:
+    async with await blog(db, limits=Limits(count=5)) as client:
+        posts = db.t.post
+        page = (await client.get("/post?count=true&limit=2")).json()
+        assert (page["count"], page["count_is_exact"], len(page["rows"])) == (5, False, 2)
+        assert "count=true" in page["next"]
+        few = (await client.get("/post?count=true&author_id.name=Bob")).json()
+        assert (few["count"], few["count_is_exact"]) == (4, True)
+        assert "count" not in (await client.get("/post?count=false")).json()
+        refused = {"count=1": "count", "search=post": "search", "offset=1": "offset"}
+        for query, parameter in refused.items():
+            assert list(places(await client.get(f"/post?{query}"))) == [parameter]
+
+        await posts.enable_search("title", "slug")
+        await posts.update({"id": 7, "slug": "post post"})
+        found = (await client.get("/post?search=post&limit=3&select=title,author_id.name&count=true")).json()
+        assert found["rows"][0] == {"title": "Post 7", "author_id.name": "Ada"}
+        assert (found["count"], found["count_is_exact"], found["previous"]) == (5, False, None)
+        seen = [row["title"] for row in found["rows"]]
+        while found["next"]:
+            found = (await client.get(found["next"])).json()
+            seen += [row["title"] for row in found["rows"]]
+        assert sorted(seen) == sorted([f"Post {n}" for n in range(1, 13)])
+        assert (await client.get(found["previous"])).status_code == 200
+        one = (await client.get("/post?search=post -7&author_id=1&views=4&count=true")).json()
+        assert ([row["id"] for row in one["rows"]], one["count"], one["count_is_exact"]) == ([4], 1, True)
+        assert (await client.get('/post?search="*')).json()["rows"] == []
+        assert list(places(await client.get("/post?search=post&search=b"))) == ["search"]
+        # The order is that of the hits, and the place of a page is its offset.
+        sorted_otherwise = (await client.get("/post?search=post&order=id&limit=1&after=x")).json()
+        assert sorted_otherwise["rows"][0]["id"] == 7
+        named = {
+            one["name"] for one in (await client.get("/openapi.json")).json()["paths"]["/post"]["get"]["parameters"]
+        }
+        assert {"search", "count", "offset", "after"} <= named
+
+        # Words of a column that is hidden would tell what it holds.
+        await posts.disable_search()
+        await posts.enable_search("title", "secret")
+        assert list(places(await client.get("/post?search=hidden"))) == ["search"]
+
+
 async def test_links_lead_over_all_rows_and_back(db: Database) -> None:
     class Limit:
         limit: str
@@ -320,10 +362,16 @@ async def test_rows_are_added_one_by_one_and_many_at_once(db: Database) -> None:
                 assert (await client.post("/post", json=body)).status_code == 422
         conflict = await client.post("/post", json=[{"title": "e", "slug": "s"}, {"title": "f", "slug": "s"}])
         assert (conflict.status_code, conflict.json()["code"]) == (409, "unique")
+        assert list(places(conflict)) == ["/1/slug"]
         missing = await client.post("/post", json={"title": "g", "author_id": 99})
         assert (missing.status_code, missing.json()["code"]) == (409, "foreign_key")
+        assert list(places(missing)) == ["/author_id"]
+        missing = await client.post("/post", json=[{"title": "g", "author_id": 1}, {"title": "h", "author_id": 99}])
+        assert list(places(missing)) == ["/1/author_id"]
         check = await client.post("/post", json={"title": "g", "views": -1})
         assert (check.status_code, check.json()["code"]) == (422, "check")
+        check = await client.post("/post", json=[{"title": "g"}, {"title": "g"}, {"title": "g", "views": -1}])
+        assert list(places(check)) == ["/2"]
         assert await posts.count() == number
 
 

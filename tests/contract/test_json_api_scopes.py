@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from litestar import Litestar, asgi
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Mount
 
-from deebase import Database, ForeignKey, Index
+from deebase import Check, Database, ForeignKey, Index
 from deebase.web import Access, rest, router_of
 from tests.support.api import client_of
 from tests.support.worlds import case
@@ -35,12 +35,13 @@ class Note:
     tenant_id: int
     folder_id: ForeignKey[int, "folder"] | None
     text: str
-    rank: int = 0
+    rank: Annotated[int, Check("rank >= 0")] = 0
 
 
 async def tables(db: Database) -> None:
     """Make two folders and two notes of two tenants: 1 and 2 are of the tenant 1, 3 and 4 of the tenant 2."""
-    folders, notes = await db.create_all(Folder, Note, options={Note: {"indexes": [Index("ix_rank", "rank")]}})
+    options = {"indexes": [Index("ix_rank", "rank")], "search": ["text"]}
+    folders, notes = await db.create_all(Folder, Note, options={Note: options})
     await folders.insert_all({"tenant_id": 1 + n // 2, "name": THEIRS if n > 1 else "mine"} for n in range(4))
     # A note of ours that another program put into a folder of theirs.
     await notes.insert_all(
@@ -78,6 +79,10 @@ ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/note", {"json": {"text": "x", "tenant_id": "{t}"}}),
     ("POST", "/note", {"json": [{"text": "x"}, {"text": "y", "folder_id": "{f}"}]}),
     ("POST", "/note", {"json": [{"text": "x"}, {"text": "y", "tenant_id": "{t}"}]}),
+    ("POST", "/note", {"json": [{"text": "x", "folder_id": "{f}"}, {"text": "y", "rank": -1}]}),
+    ("POST", "/note", {"json": [{"text": "x", "folder_id": "{f}"}, {"text": "y", "folder_id": 99}]}),
+    ("POST", "/note", {"json": {"text": "x", "folder_id": "{f}", "rank": -1}}),
+    ("PATCH", "/note/2", {"json": {"folder_id": "{f}", "rank": -1}, "headers": ANY}),
     ("DELETE", "/note/{n}", {}),
     ("DELETE", "/note/{n}", {"headers": {"if-match": '"0"'}}),
     ("GET", "/note?id={n}", {}),
@@ -89,6 +94,11 @@ ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/note?folder_id.name__null=false&id={n}", {}),
     ("GET", "/note?text__contains=their", {}),
     ("GET", "/note?order=-rank&limit=1&rank__gt=1", {}),
+    ("GET", "/note?search=their", {}),
+    ("GET", "/note?search=their&count=true&select=id", {}),
+    ("GET", "/note?search=text&id={n}&folder_id.name__null=false", {}),
+    ("GET", "/note?count=true&id={n}", {}),
+    ("GET", "/note?count=true&text__contains=their", {}),
     ("OPTIONS", "/note/{n}", {}),
 ]
 
@@ -150,7 +160,8 @@ async def test_no_route_shows_or_changes_a_row_of_another_tenant(db: Database) -
                     assert [(one.status_code, one.text) for one in answers[:1]] == [
                         (one.status_code, one.text) for one in answers[1:]
                     ]
-            mine = await client.get(f"{prefix}/note?order=id")
+            mine = await client.get(f"{prefix}/note?order=id&count=true")
+            assert mine.json()["count"] == 2
             assert [(row["id"], row["folder_id.name"]) for row in mine.json()["rows"]] == [(1, None), (2, "mine")]
             # A cursor of the other tenant leads to no row of theirs.
             other = await client.get(f"{prefix}/note?limit=1&order=rank", headers={"x-tenant": "2"})
@@ -197,3 +208,49 @@ async def test_an_error_of_the_program_shows_nothing(db: Database, caplog: pytes
         assert (failed.status_code, failed.json()["code"]) == (500, "error")
         assert THEIRS not in failed.text
         assert THEIRS in caplog.text
+
+
+async def test_a_router_is_part_of_its_application(db: Database) -> None:
+    await tables(db)
+    asked: list[str] = []
+
+    def checked(request: Request) -> None:
+        asked.append(request.method)
+        if request.headers.get("x-key") != "k":
+            raise HTTPException(418, "no key")
+
+    app = FastAPI()
+    router = router_of(
+        db.t.note,
+        scope=lambda request: {"tenant_id": int(request.path_params["tenant"])},
+        read=["id", "text", "folder_id.name"],
+        write=["text", "rank"],
+        delete=True,
+        page=1,
+        dependencies=[Depends(checked)],
+        tags=["Notes"],
+    )
+    app.include_router(router, prefix="/of/{tenant}")
+    async with client_of(app, **{"x-key": "k"}) as client:
+        page = (await client.get("/of/1/note")).json()
+        assert page["rows"] == [{"id": 1, "text": "mine", "folder_id.name": None}]
+        assert page["next"].startswith("/of/1/note?after=")
+        assert [row["id"] for row in (await client.get(page["next"])).json()["rows"]] == [2]
+        assert (await client.get("/of/1/note/3")).status_code == 404
+        assert (await client.get("/of/2/note/3")).json()["text"] == THEIRS
+        made = await client.post("/of/1/note", json={"text": "new"})
+        assert (await client.delete(made.headers["location"])).status_code == 204
+        assert (await client.get("/of/1/note", headers={"x-key": ""})).status_code == 418
+        assert asked[-3:] == ["POST", "DELETE", "GET"]
+
+    document = app.openapi()
+    listed = document["paths"]["/of/{tenant}/note"]["get"]
+    assert listed["tags"] == ["Notes"]
+    assert {"limit", "order", "text__contains", "count", "search"} <= {one["name"] for one in listed["parameters"]}
+    schemas = document["components"]["schemas"]
+    assert sorted(schemas) == ["ChangedNote", "InsertedNote", "Note", "NotePage"]
+    assert listed["responses"]["200"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/NotePage"
+    }
+    assert list(schemas["ChangedNote"]["properties"]) == ["id", "text", "folder_id.name"]
+    assert "application/problem+json" in listed["responses"]["422"]["content"]

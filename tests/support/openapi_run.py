@@ -80,7 +80,9 @@ class Line:
 async def tried(url: str, program: str, examples: str, directory: Path) -> int:
     """Serve the API of a new database, and return the exit code of the program."""
     async with Database(url) as db:
-        authors, posts, lines = await db.create_all({Author: {}, Post: {}, Line: {"pk": ["part", "number"]}})
+        authors, posts, lines = await db.create_all(
+            {Author: {}, Post: {"search": ["title"]}, Line: {"pk": ["part", "number"]}}
+        )
         await authors.insert_all({"tenant_id": 1, "name": f"Author {n}"} for n in range(5))
         await posts.insert_all({"title": f"Post {n}", "author_id": n % 5 + 1} for n in range(30))
         await lines.insert_all({"part": f"a{n}", "number": n, "size": 1.5} for n in range(5))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +10,7 @@ import click
 from deebase.cli.frame import Refusal
 
 if TYPE_CHECKING:
+    from deebase import Database
     from deebase.cli.session import Session
     from deebase.web import Access
 
@@ -36,8 +37,10 @@ loopback_option = click.option(
 )
 
 
-def exposed(session: Session, shown: Sequence[str], writable: Sequence[str]) -> dict[str, Access]:
-    """Return what can be done with each table and view.
+def exposed(
+    session: Session, shown: Sequence[str], writable: Sequence[str]
+) -> Mapping[str, Access] | Callable[[Database], Mapping[str, Access]]:
+    """Return what can be done with each table and view, or a function that does if those to come belong to them.
 
     Args:
         session: the database.
@@ -50,13 +53,16 @@ def exposed(session: Session, shown: Sequence[str], writable: Sequence[str]) -> 
     """
     from deebase.web import Access
 
+    def access(names: Sequence[str]) -> dict[str, Access]:
+        return {name: Access(write=name in writable, delete=name in writable) for name in names}
+
     for name in writable:
         session.table(name)
-    names = list(shown) or [*[table.name for table in session.tables], *[view.name for view in session.db.v]]
-    for name in names:
+    for name in shown:
         if name not in session.db.v:
             session.table(name)
-    if not names:
+    if shown:
+        return access(list(dict.fromkeys([*shown, *writable])))
+    if not session.tables and not len(session.db.v):
         raise Refusal("the database has no tables; deebase table create makes one, and deebase data import FILE")
-    write = {name: name in writable for name in dict.fromkeys([*names, *writable])}
-    return {name: Access(write=named, delete=named) for name, named in write.items()}
+    return lambda db: access([*[table.name for table in session.tables], *[view.name for view in db.v]])

@@ -57,8 +57,9 @@ def path_column(tables: Tables, model: TableModel, text: str) -> tuple[Parent, C
     # A column of another program may have dots in its own name.
     while "." in rest and (parent is None or rest not in at.columns):
         keys = tables.foreign_keys(at)
-        steps = accumulate(rest.split(".")[:-1], "{}.{}".format)
-        found = next(((step, key) for step in steps if (key := matching_key(keys, (step,))) is not None), None)
+        steps: list[str] = list(accumulate(rest.split(".")[:-1], "{}.{}".format))
+        matching = [(step, matching_key(keys, (step,))) for step in steps]
+        found = next(((step, key) for step, key in matching if key is not None), None)
         if found is None:
             raise _no_step(at, keys, rest.partition(".")[0], text)
         parent = reached(tables, model, parent, found[1])

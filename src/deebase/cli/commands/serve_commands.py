@@ -55,7 +55,10 @@ def serve(
             say(f'  curl -H "Authorization: Bearer {used}" {address}{PREFIX}/openapi.json')
 
         access = exposed(s, tables, named)
-        pages = access if tables or named else None
+        pages = None
+        if tables or named:
+            # The tables of now: the studio of an app with rules shows those that the rules name.
+            pages = access(s.db) if callable(access) else access
         server = serve_database(
             s.db, access, pages=pages, title=title, host=host, port=port, announce=announce, token=token
         )

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from deebase.web._rest.exposed_table import ExposedTable
 
 Schema = dict[str, Any]
 
 
+#: What each tool does, for a model that has to choose one.
+_DESCRIPTIONS: Final = {
+    "list_tables": "List the tables and views that you can use: their columns, their key, and whether their rows can "
+    "be searched, added, changed and deleted. Call this first.",
+    "describe_table": "Describe one table: for each column its JSON Schema, and what it refers to; the conditions that "
+    "where takes; columns of related rows. Call it before you use a table that you do not know.",
+    "read_rows": "Read rows of one table that meet conditions. Pass next of the result as after, with the same where "
+    "and order, to read on; it is null on the last page. To count or sum rows use group_rows, do not read them all.",
+    "search_rows": "Find rows of one table by words (full-text search), the best hits first. list_tables says which "
+    "tables have a search; for parts of words in other tables use read_rows with name__contains.",
+    "group_rows": "Count the rows of one table that meet conditions, or compute sums, means, minima and maxima, for "
+    "all of them or for each group of equal values. Without by and outputs it returns the number of rows.",
+    "run_sql": "Run one query in SQL ({dialect}). It can only read, and sees all tables. Write values as :name, and "
+    "give them in parameters. truncated of the result says that there are more rows. Use it for joins that the other "
+    "tools cannot do.",
+    "insert_rows": "Add rows to one table, all of them or none. {preview}",
+    "update_rows": "Set columns of the rows with these keys, all of them or none. {preview}",
+    "delete_rows": "Delete the rows with these keys, all of them or none. {preview}",
+}
+_PREVIEW: Final = (
+    "A call without confirm stores nothing: it returns the rows before and after, and a text in confirm. To store the "
+    "change, call again with the same arguments and this confirm."
+)
+
+
 def schemas_of(
-    tables: Mapping[str, ExposedTable], rows: int, aggregates: Sequence[str], periods: Sequence[str]
+    tables: Mapping[str, ExposedTable], rows: int, aggregates: Sequence[str], periods: Sequence[str], dialect: str
 ) -> dict[str, tuple[str, Schema]]:
     """Return a description and a schema for each tool.
 
@@ -20,20 +45,9 @@ def schemas_of(
         rows: rows of the largest result.
         aggregates: the functions of groups.
         periods: the periods of groups.
+        dialect: the name of the SQL of the database.
     """
     parts = _arguments(tables, rows, aggregates, periods)
-    confirm = "Without confirm it is only a preview, and nothing is stored. "
-    described = {
-        "list_tables": "List the tables and views with their columns.",
-        "describe_table": "Describe the columns of a table: types, keys, references, and the conditions they have.",
-        "read_rows": "Read rows of a table with conditions, in an order, page by page.",
-        "search_rows": "Find rows by words: full-text search, the best hits first. It needs a search index.",
-        "group_rows": "Count and sum groups of rows.",
-        "run_sql": "Run one query in SQL. It can only read.",
-        "insert_rows": f"{confirm}Add rows to a table, all of them or none.",
-        "update_rows": f"{confirm}Set columns of the rows with these keys, all of them or none.",
-        "delete_rows": f"{confirm}Delete the rows with these keys, all of them or none.",
-    }
     arguments: dict[str, tuple[Sequence[str], Sequence[str]]] = {
         "list_tables": ((), ()),
         "describe_table": (("table",), ()),
@@ -47,7 +61,7 @@ def schemas_of(
     }
     return {
         name: (
-            described[name],
+            _DESCRIPTIONS[name].format(dialect=dialect, preview=_PREVIEW),
             {
                 "type": "object",
                 "properties": {part: parts[part] for part in (*required, *optional)},
@@ -65,33 +79,51 @@ def _arguments(
     names: Schema = {"type": "array", "items": {"type": "string"}}
     output = {
         "type": "object",
-        "properties": {"function": {"enum": list(aggregates)}, "column": {"type": "string"}},
+        "properties": {
+            "function": {"enum": list(aggregates)},
+            "column": {"type": "string", "description": "needed by all functions but count"},
+        },
         "required": ["function"],
         "additionalProperties": False,
     }
-    key = {"type": ["string", "integer", "array"], "description": "a key, or a list of its parts"}
+    key = {
+        "type": ["string", "integer", "array"],
+        "description": "the value of the key column of a row; of a key of several columns the list of their values",
+    }
     of_periods = ", ".join([f"{one}(at)" for one in periods])
     return {
-        "table": {"enum": list(tables)},
+        "table": {"enum": list(tables), "description": "the name of a table or view"},
         "where": {
             "type": "object",
-            "description": 'conditions: {"city": "Berlin", "age__gte": 18, "name__contains": "a", "boss__null": true}; '
-            "operators: ne, gt, gte, lt, lte, in, null, contains, startswith; a path to a related row: author_id.name",
+            "description": "conditions, all of which hold: a column equals a value, or one of a list; with an operator "
+            'after two underscores it is compared. {"city": "Berlin", "age__gte": 18, "name__contains": "a", '
+            '"boss__null": true, "author_id.name": ["Ada", "Bob"]}. Operators: ne, gt, gte, lt, lte, in, null, and for '
+            "text contains and startswith",
         },
-        "select": {**names, "description": "columns to return"},
-        "order": {**names, "description": 'columns to sort by, "-age" is descending'},
-        "limit": {"type": "integer", "minimum": 1, "maximum": rows},
-        "after": {"type": ["string", "null"], "description": "next of the page before"},
-        "text": {"type": "string", "description": 'words, "phrases", -without, prefix*'},
+        "select": {**names, "description": 'columns to return, such as ["title", "author_id.name"]; all by default'},
+        "order": {**names, "description": 'columns to sort by; "-age" is descending'},
+        "limit": {"type": "integer", "minimum": 1, "maximum": rows, "description": "rows of the result"},
+        "after": {"type": ["string", "null"], "description": "next of the result before this one"},
+        "text": {"type": "string", "description": 'words that all have to be there: words "a phrase" -without begin*'},
         "by": {
             **names,
-            "description": f"columns, or periods of a column: {of_periods}",
+            "description": f"columns whose equal values make a group, or periods of a date or time: {of_periods}",
         },
-        "outputs": {"type": "object", "additionalProperties": output, "description": "results by names of yours"},
-        "query": {"type": "string"},
-        "parameters": {"type": ["object", "array"], "description": "values of :name or of ?"},
-        "rows": {"type": "array", "items": {"type": "object"}, "description": "columns and their values"},
+        "outputs": {
+            "type": "object",
+            "additionalProperties": output,
+            "description": "what to compute, by names of your choice: "
+            '{"n": {"function": "count"}, "total": {"function": "sum", "column": "price"}}',
+        },
+        "query": {"type": "string", "description": "one SELECT"},
+        "parameters": {"type": ["object", "array"], "description": 'values of :name, {"name": 1}, or of ?, [1]'},
+        "rows": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": 'the new rows, such as [{"title": "New", "author_id": 1}], without keys that the database '
+            "generates",
+        },
         "keys": {"type": "array", "items": key},
-        "values": {"type": "object", "description": "columns and their new values"},
+        "values": {"type": "object", "description": 'columns and their new values, such as {"title": "New"}'},
         "confirm": {"type": "string", "description": "confirm of the preview, to store the change"},
     }

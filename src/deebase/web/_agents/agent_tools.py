@@ -5,18 +5,20 @@ from __future__ import annotations
 # Arguments of agents may be anything, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 import hashlib
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from deebase import ConfigurationError, Database, InvalidOperationError, NotFoundError, ValidationError
+from deebase import ConfigurationError, Database, InvalidOperationError, NotFoundError, ValidationError, View
 from deebase.queries import avg, count, day, hour, max_, min_, month, sum_, year
 from deebase.web._agents.agent_schemas import Schema, schemas_of
 from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.exposed_table import ExposedTable
 from deebase.web._rest.json_forms import encode_rows, encoders_of, written
-from deebase.web.access_rules import Access
+from deebase.web._rest.problem_details import Problem, not_found
+from deebase.web.access_rules import Access, Source
 
 _AGGREGATES: Final[dict[str, Callable[..., Any]]] = {
     "count": count,
@@ -93,14 +95,20 @@ class AgentTools:
         self._limits = limits
         page = min(50, limits.rows)
         bounds = Limits(page=page, max_page=min(limits.rows, 10_000), values=_MOST_VALUES)
+        sources = {name: db.t[name] if name in db.t else db.v[name] for name in tables}
         self._tables = {
-            name: ExposedTable(db.t[name] if name in db.t else db.v[name], access, bounds)
+            name: ExposedTable(sources[name], _with_related(sources[name], access, tables, sources), bounds)
             for name, access in tables.items()
+        }
+        #: What is returned of a row unless columns are named.
+        self._usual = {
+            name: list(one.grant.columns if isinstance(tables[name].read, bool) else one.grant.readable)
+            for name, one in self._tables.items()
         }
         for name, access in tables.items():
             if callable(access.scope):
                 raise ConfigurationError(f"the scope of {name} is a dict: an agent is no user", hint="scope={...}")
-        schemas = schemas_of(self._tables, limits.rows, sorted(_AGGREGATES), sorted(_PERIODS))
+        schemas = schemas_of(self._tables, limits.rows, sorted(_AGGREGATES), sorted(_PERIODS), db.dialect.name)
         runs: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "list_tables": self._list_tables,
             "describe_table": self._describe,
@@ -130,8 +138,12 @@ class AgentTools:
             "tables": [
                 {
                     "name": name,
-                    "columns": list(one.forms),
-                    "writable": bool(one.grant.writable),
+                    "columns": list(one.grant.columns),
+                    "key": list(one.keys),
+                    "search": one.has_search,
+                    "insert": one.grant.insert,
+                    "update": bool(one.grant.writable) and bool(one.keys),
+                    "delete": one.grant.delete and bool(one.keys),
                 }
                 for name, one in self._tables.items()
             ]
@@ -156,8 +168,16 @@ class AgentTools:
                 **({"references": ".".join(column.references)} if column.references else {}),
             }
             for column in one.columns
+            if column.name in one.grant.columns
         ]
-        return {"table": given["table"], "columns": columns, "conditions": list(one.readable.parameters)}
+        conditions = [name for name, (column, _) in one.readable.parameters.items() if column.name in one.grant.columns]
+        return {
+            "table": given["table"],
+            "columns": columns,
+            "conditions": conditions,
+            "related": list(one.grant.paths),
+            "search": list(one.source.searchable) if one.has_search else [],
+        }
 
     def _limit(self, given: Mapping[str, Any]) -> int:
         limit = given.get("limit", min(50, self._limits.rows))
@@ -177,28 +197,34 @@ class AgentTools:
         return handle.xtra(**scope) if scope else handle
 
     def _named(self, one: ExposedTable, given: Mapping[str, Any], key: str, known: Sequence[str]) -> list[str]:
-        names = given.get(key) or []
-        names = [names] if isinstance(names, str) else names
+        names: Any = given.get(key)
+        names = [names] if isinstance(names, str) else names or []
         unknown = [name for name in names if name not in known]
         if unknown:
             raise ValidationError(
-                f"{key} names what is not a column of {one.source.name}", field=key, hint=f"one of {', '.join(known)}"
+                f"{key} names {unknown[0]!r}, which is not a column of {one.source.name}",
+                field=key,
+                hint=f"one of {', '.join([name for name in known if not str(name).startswith('-')])}",
             )
         return list(dict.fromkeys(names))
 
     async def _read(self, given: dict[str, Any]) -> dict[str, Any]:
         one = self._table(given)
         where, conditions = one.readable.conditions_of(given.get("where") or {}, _MOST_VALUES)
-        names = self._named(one, given, "select", list(one.forms)) or list(one.forms)
+        names = self._named(one, given, "select", list(one.forms)) or self._usual[given["table"]]
         sortable = [*one.readable.sortable, *[f"-{name}" for name in one.readable.sortable]]
         order = self._named(one, given, "order", sortable) or None
         limit = self._limit(given)
         async with self._reading(limit + 1) as ro:
             handle = self._handle(ro, one)
             if one.keys:
-                page = await handle.page(
-                    *conditions, where=where, order_by=order, select=names, size=limit, after=given.get("after")
-                )
+                after = given.get("after")
+                try:
+                    page = await handle.page(
+                        *conditions, where=where, order_by=order, select=names, size=limit, after=after
+                    )
+                except ValidationError as error:
+                    raise _of_cursor(error) from error
                 return {"rows": self._shown(one, page.rows), "next": page.next}
             rows = await handle(*conditions, where=where, order_by=order, select=names, limit=limit)
         return {"rows": self._shown(one, rows), "next": None}
@@ -214,14 +240,20 @@ class AgentTools:
         one = self._table(given)
         where, conditions = one.readable.conditions_of(given.get("where") or {}, _MOST_VALUES)
         limit = self._limit(given)
-        if not hasattr(one.source, "search"):
-            raise InvalidOperationError(f"{one.source.name} is a view, which has no search")
+        if not one.has_search:
+            raise InvalidOperationError(
+                f"{one.source.name} has no search",
+                hint=f'read_rows with where: {{"column__contains": "text"}}; {self._searchable()}',
+            )
         async with self._reading(limit) as ro:
             handle = self._handle(ro, one)
-            equal = [one.columns_by_name[name].expression.in_(_listed(value)) for name, value in where.items()]
-            hits = await handle.search(given.get("text"), *conditions, *equal, limit=limit)
+            hits = await handle.search(given.get("text"), *conditions, where=where, limit=limit)
         rows = self._shown(one, [hit.row for hit in hits])
         return {"rows": rows, "scores": [hit.score for hit in hits]}
+
+    def _searchable(self) -> str:
+        names = [name for name, one in self._tables.items() if one.has_search]
+        return f"tables with a search are {', '.join(names)}" if names else "no table has a search"
 
     async def _group(self, given: dict[str, Any]) -> dict[str, Any]:
         one = self._table(given)
@@ -233,7 +265,8 @@ class AgentTools:
             (name,) = self._named(one, {"by": period["column"] if period else item}, "by", list(one.forms))
             by[item] = _PERIODS[period["period"]](name) if period else name
         outputs: dict[str, Any] = {}
-        for name, output in (given.get("outputs") or {"count": {"function": "count"}}).items():
+        usual = {"number" if "count" in by else "count": {"function": "count"}}
+        for name, output in (given.get("outputs") or usual).items():
             column = output.get("column")
             if column is not None:
                 self._named(one, {"outputs": column}, "outputs", list(one.forms))
@@ -246,11 +279,16 @@ class AgentTools:
         taken = {"where", "params", "having", "order_by", "limit", "offset"} & set(outputs)
         if taken:
             raise ValidationError(f"an output cannot be called {', '.join(taken)}", field="outputs")
+        # A list of conditions holds expressions alone.
+        equal = [
+            one.columns_by_name[name].expression.in_(value if isinstance(value, list) else [value])
+            for name, value in where.items()
+        ]
         async with self._reading(limit) as ro:
             handle = self._handle(ro, one)
             rows = await handle.group(
                 by,
-                where=[where, *conditions] if where else list(conditions),
+                where=[*equal, *conditions],
                 order_by=order or None,
                 limit=limit,
                 **outputs,
@@ -272,34 +310,46 @@ class AgentTools:
     async def _insert(self, given: dict[str, Any]) -> dict[str, Any]:
         one = self._table(given)
         if not one.grant.insert:
-            raise InvalidOperationError(f"rows cannot be added to {given['table']}")
+            raise self._not_allowed("added to", given["table"], [n for n, t in self._tables.items() if t.grant.insert])
         items = self._items(given, "rows")
-        held = frozenset(one.access.scope or ()) if not callable(one.access.scope) else frozenset()
+        held = _held(one)
         records = [one.values_of(item, (number,), held) for number, item in enumerate(items)]
 
         async def change(handle: Any) -> tuple[list[Any], list[Any]]:
-            return [], list(await handle.insert_all(records, returning=True))
+            await one.must_see_parents(handle, records, held)
+            rows = list(await handle.insert_all(records, returning=True))
+            await one.must_see_parents(handle, rows, held, stored=True)
+            return [], rows
 
         return await self._changed("insert_rows", one, given, change)
 
     async def _update(self, given: dict[str, Any]) -> dict[str, Any]:
         one = self._table(given)
-        keys = [one.key_of(tuple(_parts(key))) for key in self._items(given, "keys")]
-        values = one.values_of(given.get("values"), (), None)
+        if not one.grant.writable:
+            raise self._not_allowed(
+                "changed in", given["table"], [n for n, t in self._tables.items() if t.grant.writable]
+            )
+        keys = self._keys(one, given)
+        values, held = one.values_of(given.get("values"), (), None), _held(one)
         if not values:
             raise ValidationError("values names nothing to change", field="values")
 
         async def change(handle: Any) -> tuple[list[Any], list[Any]]:
             before = [await handle.get(key, for_update=True) for key in keys]
-            return before, [await handle.update(values, pk=key) for key in keys]
+            await one.must_see_parents(handle, [values], held)
+            rows = [await handle.update(values, pk=key) for key in keys]
+            await one.must_see_parents(handle, rows, held, stored=True)
+            return before, rows
 
         return await self._changed("update_rows", one, given, change)
 
     async def _delete(self, given: dict[str, Any]) -> dict[str, Any]:
         one = self._table(given)
         if not one.grant.delete:
-            raise InvalidOperationError(f"rows of {given['table']} cannot be deleted")
-        keys = [one.key_of(tuple(_parts(key))) for key in self._items(given, "keys")]
+            raise self._not_allowed(
+                "deleted from", given["table"], [n for n, t in self._tables.items() if t.grant.delete]
+            )
+        keys = self._keys(one, given)
 
         async def change(handle: Any) -> tuple[list[Any], list[Any]]:
             before = [await handle.get(key, for_update=True) for key in keys]
@@ -308,6 +358,28 @@ class AgentTools:
             return before, []
 
         return await self._changed("delete_rows", one, given, change)
+
+    def _not_allowed(self, what: str, name: str, others: Sequence[str]) -> InvalidOperationError:
+        hint = f"tables that allow it: {', '.join(others)}"
+        return InvalidOperationError(f"rows cannot be {what} {name}", operation=what, target=name, hint=hint)
+
+    def _keys(self, one: ExposedTable, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the keys of the rows of a change."""
+        keys: list[tuple[Any, ...]] = []
+        for item in self._items(given, "keys"):
+            parts = tuple(_parts(item))
+            try:
+                if len(parts) != len(one.keys):
+                    raise not_found()
+                keys.append(one.key_of(parts))
+            except Problem as problem:
+                wanted = f"the value of {one.keys[0]}" if len(one.keys) == 1 else f"a list of {', '.join(one.keys)}"
+                raise ValidationError(
+                    f"{json.dumps(item)} is not a key of {one.source.name}",
+                    field="keys",
+                    hint=f"each of the keys is {wanted}, as read_rows returns it",
+                ) from problem
+        return list(dict.fromkeys(keys))
 
     def _items(self, given: Mapping[str, Any], name: str) -> list[Any]:
         items = given.get(name)
@@ -340,11 +412,46 @@ class AgentTools:
                 note = "nothing is stored: the rows, or the arguments, are not those of the preview; this is a new one"
             return {"applied": False, "note": note, "confirm": digest, **result}
         except NotFoundError as error:
-            raise NotFoundError("a row with one of these keys does not exist") from error
+            raise NotFoundError(
+                "a row with one of these keys does not exist", hint="find keys with read_rows"
+            ) from error
         return {"applied": True, **result}
 
 
 _WRITES: Final = frozenset({"insert_rows", "update_rows", "delete_rows"})
+
+
+def _with_related(
+    source: Source, access: Access, tables: Mapping[str, Access], sources: Mapping[str, Source]
+) -> Access:
+    """Return the access to a table with the columns of the rows that it refers to, as far as these are shown, too."""
+    if isinstance(source, View) or not isinstance(access.read, bool):
+        return access
+    paths: list[str] = []
+    for column in source.describe():
+        target = column.references[0] if column.references and column.name in list(source.fk) else None
+        other = None if target is None else tables.get(target)
+        # The scope of this table is all that restricts a path.
+        if target is not None and other is not None and (not other.scope or other.scope == access.scope):
+            shown = sources[target].columns if isinstance(other.read, bool) else other.read
+            paths += [f"{column.name}.{name}" for name in shown if name in sources[target].columns]
+    return replace(access, read=[*source.columns, *paths])
+
+
+def _of_cursor(error: ValidationError) -> ValidationError:
+    if error.field != "after":
+        return error
+    return ValidationError(
+        "after is not next of a result with the same where and order",
+        field="after",
+        hint="leave after out to read from the beginning",
+    )
+
+
+def _held(one: ExposedTable) -> frozenset[str]:
+    """Return the columns of the scope of a table."""
+    scope: Any = one.access.scope
+    return frozenset(scope or ())
 
 
 def _shortened(value: Any) -> Any:
@@ -356,10 +463,6 @@ def _shortened(value: Any) -> Any:
 def _plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return rows of any columns with short texts."""
     return [{name: _shortened(value) for name, value in row.items()} for row in rows]
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _parts(key: Any) -> list[str]:

@@ -9,14 +9,15 @@ import json
 import logging
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, Final
 
-from deebase import Database, DeeBaseError, InvalidOperationError
+from deebase import Database, DeeBaseError, InvalidOperationError, QueryError
 from deebase.web._agents.agent_tools import AgentLimits, AgentTools, Tool
 from deebase.web._rest.json_forms import written
 from deebase.web._rest.problem_details import Problem
-from deebase.web.access_rules import Access
+from deebase.web.served_tables import Served, ServedTables
 
 _LOG: Final = logging.getLogger("deebase")
 #: Seconds of a whole call for each second of a statement: a change has several.
@@ -29,7 +30,7 @@ _INSTRUCTIONS: Final = (
 
 async def serve_agent(
     db: Database,
-    tables: Mapping[str, Access],
+    tables: Served,
     *,
     sql: bool = False,
     limits: AgentLimits | None = None,
@@ -39,7 +40,8 @@ async def serve_agent(
 
     Args:
         db: the database, whose tables have been reflected.
-        tables: what the agent can do with each table or view, by its name. A scope is a dict.
+        tables: what the agent can do with each table or view, by its name. A scope is a dict. A function of the
+            Database that returns it is called again when tables are listed, or an unknown one is named.
         sql: whether it may write queries in SQL, which read all tables and views.
         limits: what one call may cost.
         name: of the server.
@@ -60,7 +62,15 @@ async def serve_agent(
     from mcp.types import Tool as McpTool
 
     bounds = AgentLimits() if limits is None else limits
-    tools = AgentTools(db, tables, sql=sql, limits=bounds).tools
+    served = ServedTables(db, tables)
+    tools = AgentTools(db, served.access, sql=sql, limits=bounds).tools
+
+    async def look_again() -> None:
+        nonlocal tools
+        # A database that is busy does not keep the agent from the tables that are known.
+        with suppress(DeeBaseError):
+            if await served.look_again():
+                tools = AgentTools(db, served.access, sql=sql, limits=bounds).tools
 
     def shown(tool: Tool) -> McpTool:
         hints = ToolAnnotations(
@@ -69,10 +79,14 @@ async def serve_agent(
         return McpTool(name=tool.name, description=tool.description, input_schema=tool.schema, annotations=hints)
 
     async def list_tools(context: Any, params: Any) -> ListToolsResult:
+        await look_again()
         return ListToolsResult(tools=[shown(tool) for tool in tools.values()])
 
     async def call_tool(context: Any, params: Any) -> CallToolResult:
-        texts, result = await answer(tools, params.name, params.arguments or {}, bounds)
+        arguments: dict[str, Any] = params.arguments or {}
+        if params.name == "list_tables" or arguments.get("table", "") not in ("", *served.access):
+            await look_again()
+        texts, result = await answer(tools, params.name, arguments, bounds)
         content: Any = [TextContent(type="text", text=text) for text in texts]
         return CallToolResult(content=content, structured_content=result, is_error=result is None)
 
@@ -107,12 +121,15 @@ async def answer(
         async with asyncio.timeout(limits.seconds * _STATEMENTS):
             body = written(await tool.run(arguments))
     except Problem as problem:
-        faults = [f"{fault.pointer or fault.parameter}: {fault.detail}" for fault in problem.faults]
-        return ["; ".join([problem.detail, *faults])], None
+        faults = [f"{fault.pointer or fault.parameter or tool.name}: {fault.detail}" for fault in problem.faults]
+        hint = f"Hint: describe_table names the columns and the conditions of {arguments.get('table')}"
+        return ["\n".join([*(faults or [problem.detail]), hint])], None
+    except QueryError as error:
+        return [str(error) if error.hint else f"{error}\nHint: list_tables names the tables and their columns"], None
     except DeeBaseError as error:
         return [str(error)], None
     except TimeoutError:
-        return ["the call took too long"], None
+        return ["the call took too long\nHint: add conditions, or ask for fewer rows"], None
     except Exception as error:
         _LOG.error("the tool %s failed", name, exc_info=error)
         return ["the tool failed"], None

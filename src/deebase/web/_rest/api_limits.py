@@ -18,6 +18,7 @@ class Limits:
         body: bytes of the largest body.
         url: bytes of the longest path with its query.
         values: values of one condition.
+        count: rows that ``count=true`` counts; of more, it says that there are more.
         seconds: of time for the whole request.
     """
 
@@ -27,6 +28,7 @@ class Limits:
     body: int = 1_048_576
     url: int = 8192
     values: int = 100
+    count: int = 10_000
     seconds: float = 10.0
 
     def __post_init__(self) -> None:

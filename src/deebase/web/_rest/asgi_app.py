@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -15,7 +15,8 @@ from deebase.web._rest.exposed_table import Call, ExposedTable
 from deebase.web._rest.json_forms import written
 from deebase.web._rest.openapi_document import document
 from deebase.web._rest.problem_details import Problem, Reply, not_found, problem_of
-from deebase.web.access_rules import Access, Source, scope_for
+from deebase.web.access_rules import Source, scope_for
+from deebase.web.served_tables import Served, ServedTables
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -25,6 +26,8 @@ _LOG: Final = logging.getLogger("deebase")
 #: Parameters of the longest query.
 _MOST_PARAMETERS: Final = 200
 _DOCUMENT: Final = "openapi.json"
+#: Names that are no addresses of tables; a database that is served as a whole may have such tables.
+_NO_TABLES: Final = ("", _DOCUMENT)
 
 
 class _Place(NamedTuple):
@@ -142,19 +145,19 @@ class RestApp:
     def __init__(
         self,
         db: Database,
-        tables: Mapping[str, Access],
+        tables: Served,
         user: Callable[[Any], Any] | None,
         title: str,
         limits: Limits,
     ) -> None:
         self._db = db
-        self._tables = dict(tables)
+        self._served = ServedTables(db, tables)
         self._user = user
         self._title = title
         self._limits = limits
         self._exposed: dict[str, ExposedTable] = {}
-        for name, access in self._tables.items():
-            if name == _DOCUMENT:
+        for name, access in self._served.access.items():
+            if name in _NO_TABLES and not callable(tables):
                 raise ConfigurationError(f"a table cannot be called {_DOCUMENT!r} here", hint="leave it out")
             if callable(access.scope) and user is None:
                 raise ConfigurationError(
@@ -180,9 +183,9 @@ class RestApp:
         query = query_of(scope, self._limits)
         user = await self._who(scope)
         first, *rest = place.parts
-        if not rest and first in ("", _DOCUMENT):
+        if not rest and first in _NO_TABLES:
             return await self._about(scope, place, query, user)
-        if first not in self._tables:
+        if first not in self._served.access and not (await self._served.look_again() and first in self._served.access):
             raise not_found()
         exposed = await self._table(first)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -207,7 +210,9 @@ class RestApp:
             raise Problem(405, f"{scope['method']} is not allowed here", "method", headers=(("allow", "GET, HEAD"),))
         if query:
             raise Problem(422, "this address takes no parameters", "invalid")
-        scopes = {name: await scope_for(access, user) for name, access in self._tables.items()}
+        await self._served.look_again()
+        shown = {name: access for name, access in self._served.access.items() if name not in _NO_TABLES}
+        scopes = {name: await scope_for(access, user) for name, access in shown.items()}
         if place.parts == (_DOCUMENT,):
             exposed = {name: (await self._table(name), held) for name, held in scopes.items() if held is not None}
             made = document(self._title, place.prefix or "/", exposed, has_users=self._user is not None)
@@ -222,7 +227,7 @@ class RestApp:
         if name not in self._db.t and name not in self._db.v:
             await self._db.reflect()
         known = self._exposed.get(name)
-        if known is None or known.source is not self._source(name):
+        if known is None or not known.is_current(self._source(name)):
             known = self._expose(name)
         return known
 
@@ -231,7 +236,7 @@ class RestApp:
 
     def _expose(self, name: str) -> ExposedTable:
         try:
-            made = ExposedTable(self._source(name), self._tables[name], self._limits)
+            made = ExposedTable(self._source(name), self._served.access[name], self._limits)
         except TableNotFoundError as error:
             raise ConfigurationError(
                 f"the table {name} of the API, or one that it refers to, does not exist", hint="await db.reflect()"
@@ -250,7 +255,7 @@ async def _no_lifespan(receive: Receive, send: Send) -> None:
 
 def rest(
     db: Database,
-    tables: Mapping[str, Access],
+    tables: Served,
     *,
     user: Callable[[Any], Any] | None = None,
     title: str = "API",
@@ -260,7 +265,9 @@ def rest(
 
     Args:
         db: the database. Tables that it does not know yet are reflected at the first request.
-        tables: what can be done with each table or view, by its name. Other tables do not exist for the API.
+        tables: what can be done with each table or view, by its name. Other tables do not exist for the API. A function
+            of the Database that returns it is called again when an address leads to no table, after a search for
+            tables that were created since.
         user: a function of the request (Starlette's) that returns the user for the scopes, or None for a request
             that is answered with 401; it may be async, and may raise the HTTPException of the framework. Without it,
             everybody may do what ``tables`` allows.

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from deebase import DeeBaseError, ForeignKeyViolationError, NotFoundError, ScopeError, ValidationError
+from deebase import DeeBaseError, ForeignKeyViolationError, IntegrityError, NotFoundError, ScopeError, ValidationError
 from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.json_forms import checked_form_of, encode_rows, encoders_of, form_of, read, written
 from deebase.web._rest.problem_details import Fault, Faults, Problem, Reply, not_found, pointer_to, problem_of
-from deebase.web._rest.url_conditions import Asked, Readable
+from deebase.web._rest.url_conditions import MAX_OFFSET, Asked, Readable
 from deebase.web.access_rules import Access, Source, grant_of, keys_of, scope_for
 
 _JSON: Final = ("content-type", "application/json")
@@ -68,12 +68,19 @@ class ExposedTable:
         #: The columns that a new row must have.
         self.required = tuple([column.name for column in written_to if not column.optional])
         self.keys = keys_of(source)
-        self.readable = Readable(self.columns, self.forms, has_pages=bool(self.keys))
+        self._searched = source.searchable
+        #: Rows can be found by words, none of which is in a column that is hidden.
+        self.has_search = bool(self._searched) and set(self._searched) <= set(self.grant.columns)
+        self.readable = Readable(self.columns, self.forms, has_pages=bool(self.keys), has_search=self.has_search)
         self._encoders = encoders_of(list(self.forms.values()))
         #: Names that error messages may hold.
         self._known = frozenset({*self.forms, *self.input_forms})
         #: All columns of the table are shown, and no others: rows can be read as they are.
         self._is_whole = self.grant.readable == source.columns
+
+    def is_current(self, source: Source) -> bool:
+        """Whether the table is still as it was when this was made."""
+        return source is self.source and source.searchable == self._searched
 
     def methods(self, *, of_row: bool) -> tuple[str, ...]:
         """Return the methods of the table, or of one row of it."""
@@ -104,7 +111,7 @@ class ExposedTable:
             handle = self._rows.xtra(**scope) if scope else self._rows
             return await self._answer(call, handle, frozenset(scope))
         except DeeBaseError as error:
-            raise problem_of(error, self._known) from error
+            raise problem_of(error, self._known, names_keys=call.method == "POST" and not scope) from error
 
     async def _answer(self, call: Call, handle: Any, held: frozenset[str]) -> Reply:
         if call.method in ("GET", "HEAD"):
@@ -127,8 +134,15 @@ class ExposedTable:
             "order_by": list(asked.order) or None,
             "select": None if self._is_whole and asked.select is None else list(names),
         }
+        if asked.search is not None:
+            return await self._found(call, handle, asked, asked.search, names)
+        count: Mapping[str, Any] = {}
+        if asked.count:
+            bound = self.limits.count
+            last = handle(*asked.conditions, where=asked.where, select=[names[0]], limit=1, offset=bound)
+            count = await _counted(last, bound)
         if not self.keys:
-            return await self._without_pages(call, handle, asked, selection, names)
+            return await self._without_pages(call, handle, asked, selection, names, count)
         try:
             page = await handle.page(*asked.conditions, size=asked.limit, after=asked.after, **selection)
         except ValidationError as error:
@@ -139,21 +153,45 @@ class ExposedTable:
             page.rows,
             names,
             {name: None if cursor is None else ("after", cursor) for name, cursor in links.items()},
+            count,
         )
 
     async def _without_pages(
-        self, call: Call, handle: Any, asked: Asked, selection: dict[str, Any], names: Sequence[str]
+        self,
+        call: Call,
+        handle: Any,
+        asked: Asked,
+        selection: dict[str, Any],
+        names: Sequence[str],
+        count: Mapping[str, Any],
     ) -> Reply:
         """Return rows of a table without a key, whose pages are counted from its beginning."""
         rows = await handle(*asked.conditions, limit=asked.limit + 1, offset=asked.offset, **selection)
-        links: Links = {"next": None, "previous": None}
-        if len(rows) > asked.limit:
-            links["next"] = ("offset", str(asked.offset + asked.limit))
-        if asked.offset:
-            links["previous"] = ("offset", str(max(asked.offset - asked.limit, 0)))
-        return self._listed(call, list(rows[: asked.limit]), names, links)
+        return self._listed(call, list(rows[: asked.limit]), names, _offsets(asked, len(rows)), count)
 
-    def _listed(self, call: Call, rows: list[dict[str, Any]], names: Sequence[str], links: Links) -> Reply:
+    async def _found(self, call: Call, handle: Any, asked: Asked, text: str, names: Sequence[str]) -> Reply:
+        """Return the rows that a search finds, the best ones first."""
+
+        def found(limit: int, offset: int) -> Any:
+            return handle.search(text, *asked.conditions, where=asked.where, limit=limit, offset=offset, rows=True)
+
+        try:
+            rows = await found(asked.limit + 1, asked.offset)
+            bound = self.limits.count
+            count = await _counted(found(1, bound), bound) if asked.count else {}
+        except ValidationError as error:
+            raise Faults([Fault(error.message, parameter="search")]) from error
+        shown = await self._shown(handle, rows[: asked.limit], names)
+        return self._listed(call, shown, names, _offsets(asked, len(rows)), count)
+
+    def _listed(
+        self,
+        call: Call,
+        rows: list[dict[str, Any]],
+        names: Sequence[str],
+        links: Links,
+        count: Mapping[str, Any],
+    ) -> Reply:
         encoders = self._encoders
         if len(names) < len(self.forms):
             encoders = [pair for pair in encoders if pair[0] in names]
@@ -163,7 +201,7 @@ class ExposedTable:
             kept = [(name, value) for name, value in call.query if name not in ("after", "offset")]
             urls[relation] = None if place is None else f"{call.base}?{urlencode([*kept, place])}"
         header = ", ".join([f'<{url}>; rel="{name[:4]}"' for name, url in urls.items() if url is not None])
-        return Reply(200, written({"rows": rows, **urls}), (_JSON, *((("link", header),) if header else ())))
+        return Reply(200, written({"rows": rows, **urls, **count}), (_JSON, *((("link", header),) if header else ())))
 
     async def _row(self, call: Call, handle: Any) -> Reply:
         select = None
@@ -272,8 +310,9 @@ class ExposedTable:
         values = self.values_of(given, (), held)
         # One statement needs no transaction.
         async with handle.transaction() if held or self.grant.paths else nullcontext():
+            await self.must_see_parents(handle, [values], held)
             row = await handle.insert(values)
-            await self._must_see_parents(handle, [row], held, values)
+            await self.must_see_parents(handle, [row], held, stored=True)
             (shown,) = await self._shown(handle, [row])
         body = self._represented(shown)
         headers: tuple[tuple[str, str], ...] = (_JSON,)
@@ -293,26 +332,32 @@ class ExposedTable:
                 faults += problem.faults
         if faults:
             raise Faults(faults)
-        names = {name for record in records for name in record}
         minimal = "return=minimal" in call.headers.get("prefer", "").replace(" ", "").lower()
-        async with handle.transaction():
-            rows = await handle.insert_all(records, returning=True)
-            await self._must_see_parents(handle, rows, held, names)
-            shown = [] if minimal else await self._shown(handle, rows)
+        try:
+            async with handle.transaction():
+                await self.must_see_parents(handle, records, held)
+                rows = await handle.insert_all(records, returning=True)
+                await self.must_see_parents(handle, rows, held, stored=True)
+                shown = [] if minimal else await self._shown(handle, rows)
+        except IntegrityError as error:
+            raise problem_of(error, self._known, names_keys=not held, has_rows=True) from error
         if minimal:
             return Reply(201, written({"inserted": len(rows)}), (_JSON, ("preference-applied", "return=minimal")))
         encode_rows(shown, self._encoders)
         return Reply(201, written({"rows": shown}), (_JSON,))
 
-    async def _shown(self, handle: Any, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    async def _shown(
+        self, handle: Any, rows: Sequence[dict[str, Any]], selected: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
         """Return what the API shows of rows that were read."""
-        names, keys = self.grant.readable, self.keys
-        if not self.grant.paths or not keys:
+        names, keys = selected or self.grant.readable, self.keys
+        if not keys or not any(name in self.grant.paths for name in names):
             return [{name: row.get(name) for name in names} for row in rows]
         if len(keys) == 1:
-            found = await handle(where={keys[0]: [row[keys[0]] for row in rows]}, select=list(names))
-            by_key = {row[keys[0]]: row for row in found}
-            return [by_key[row[keys[0]]] for row in rows]
+            read = list(dict.fromkeys((*keys, *names)))
+            found = await handle(where={keys[0]: [row[keys[0]] for row in rows]}, select=read)
+            by_key = {row[keys[0]]: {name: row[name] for name in names} for row in found}
+            return [by_key[row[keys[0]]] for row in rows if row[keys[0]] in by_key]
         one_by_one = [await self._read(handle, tuple([row[name] for name in keys]), names) for row in rows]
         return [row for row in one_by_one if row is not None]
 
@@ -322,15 +367,27 @@ class ExposedTable:
         parts = [quote(str(types[name].format(row[name])), safe="") for name in self.keys]
         return "/".join([call.base, *parts])
 
-    async def _must_see_parents(
-        self, handle: Any, rows: Sequence[dict[str, Any]], held: frozenset[str], names: Any
+    async def must_see_parents(
+        self, handle: Any, rows: Sequence[Mapping[str, Any]], held: frozenset[str], *, stored: bool = False
     ) -> None:
-        """Refuse rows that were made to refer to rows outside of the scope, as if those did not exist."""
+        """Refuse rows that refer to rows outside of the scope, as if those did not exist.
+
+        Args:
+            handle: the table, with the scope.
+            rows: values that are going to be stored. No other error of theirs may come first: it would tell that the
+                row that they refer to exists.
+            held: the columns of the scope.
+            stored: the rows are stored. Foreign keys of several columns are checked, of which the database may have
+                filled in some.
+
+        Raises:
+            ForeignKeyViolationError: a row refers to one outside of the scope.
+        """
         for key in handle.fk if held else ():
             columns = (key,) if isinstance(key, str) else key
-            if not held.intersection(handle.fk[key].c.keys()) or not any(name in names for name in columns):
+            if (len(columns) > 1) is not stored or not held.intersection(handle.fk[key].c.keys()):
                 continue
-            referring = [row for row in rows if all(row[name] is not None for name in columns)]
+            referring = [row for row in rows if all(row.get(name) is not None for name in columns)]
             if referring and any(parent is None for _, parent in await handle.with_parents(referring, key)):
                 raise ForeignKeyViolationError(constraint="foreign_key")
 
@@ -344,8 +401,9 @@ class ExposedTable:
         key = self.key_of(call.key)
         async with handle.transaction():
             await self._must_match(handle, key, expected)
+            await self.must_see_parents(handle, [values], held)
             row = await handle.update(values, pk=key)
-            await self._must_see_parents(handle, [row], held, values)
+            await self.must_see_parents(handle, [row], held, stored=True)
             (shown,) = await self._shown(handle, [row])
         body = self._represented(shown)
         return Reply(200, body, (_JSON, ("etag", _tag(body)), ("content-location", self._url(call, row))))
@@ -374,6 +432,28 @@ class ExposedTable:
         body = self._represented(shown)
         if not _matches(expected, _tag(body), weakly=False):
             raise Problem(412, "the row is no longer as it was read", "precondition_failed")
+
+
+async def _counted(query: Any, bound: int) -> dict[str, Any]:
+    """Return the number of rows of a query, of more than the bound only that there are more.
+
+    Args:
+        query: reads the row after so many others.
+        bound: the number of these rows.
+    """
+    if await query:
+        return {"count": bound, "count_is_exact": False}
+    return {"count": await query.count(), "count_is_exact": True}
+
+
+def _offsets(asked: Asked, found: int) -> Links:
+    """Return the links of a page that is counted from the beginning, of which one row more was read."""
+    links: Links = {"next": None, "previous": None}
+    if found > asked.limit and asked.offset + asked.limit <= MAX_OFFSET:
+        links["next"] = ("offset", str(asked.offset + asked.limit))
+    if asked.offset:
+        links["previous"] = ("offset", str(max(asked.offset - asked.limit, 0)))
+    return links
 
 
 def _tag(body: bytes) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 # A scope may be anything, and pyright calls what isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+import re
 from collections.abc import Callable, Mapping, Sequence
+from types import new_class
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
@@ -21,9 +23,12 @@ from deebase.web.access_rules import Access, Source
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
+    from pydantic import BaseModel
 
 #: Parts of an operation that FastAPI takes as arguments of a route, or of the router.
 _OF_ROUTE: Final = ("operationId", "summary", "tags")
+#: The name of the model of a response, by the operation.
+_MODELS: Final = {"list": "{}Page", "get": "{}", "insert": "Inserted{}", "change": "Changed{}"}
 
 
 def router_of(
@@ -76,10 +81,7 @@ def router_of(
     operations = Operations(exposed, table.name, _inline, has_users=callable(scope), held=held)
     width = len(exposed.keys)
 
-    async def endpoint(request: Request) -> Response:
-        """Answer a request for the table or for one of its rows."""
-        parts = () if not request.path_params else _parts(request.scope, width)
-        base = quote(request.scope["path"]) if not parts else _base(request.scope, width)
+    async def respond(request: Request, parts: tuple[str, ...], base: str) -> Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
 
         async def answer() -> Any:
@@ -90,6 +92,14 @@ def router_of(
         reply = await guarded(answer, bounds, f"{request.method} {request.url.path}")
         return Response(reply.body, reply.status, dict(reply.headers))
 
+    async def of_table(request: Request) -> Response:
+        """Answer a request for the table."""
+        return await respond(request, (), quote(request.scope["path"]))
+
+    async def of_row(request: Request) -> Response:
+        """Answer a request for one of its rows."""
+        return await respond(request, _parts(request.scope, width), _base(request.scope, width))
+
     given: dict[str, Any] = {
         "prefix": f"/{quote(table.name)}",
         "tags": [table.name],
@@ -98,22 +108,50 @@ def router_of(
     router = APIRouter(**given)
     names = key_names(exposed)
     path = "".join([f"/{{{name}}}" for name in names[:-1]]) + "".join([f"/{{{name}:path}}" for name in names[-1:]])
-    for place, made in (("", operations.of_table()), (path, operations.of_row())):
-        for method, operation in made.items():
-            extra: dict[str, Any] = {name: operation[name] for name in operation if name not in _OF_ROUTE}
-            extra["parameters"] = [*(operations.key_parameters() if place else ()), *operation["parameters"]]
-            router.add_api_route(
-                place,
-                endpoint,
-                methods=[method.upper()],
-                response_class=Response,
-                response_model=None,
-                status_code=int(next(iter(operation["responses"]))),
-                operation_id=operation["operationId"],
-                summary=operation["summary"],
-                openapi_extra=extra,
-            )
+    _add_routes(router, "", of_table, operations.of_table(), (), table.name)
+    _add_routes(router, path, of_row, operations.of_row(), operations.key_parameters(), table.name)
     return router
+
+
+def _add_routes(
+    router: APIRouter, place: str, endpoint: Any, made: dict[str, Any], keys: Sequence[dict[str, Any]], table: str
+) -> None:
+    """Add a route for each operation, by its method."""
+    for method, operation in made.items():
+        status, first = next(iter(operation["responses"].items()))
+        model = _response_model(operation["operationId"].partition("_")[0], table, first.pop("content", None))
+        extra: dict[str, Any] = {name: operation[name] for name in operation if name not in _OF_ROUTE}
+        extra["parameters"] = [*keys, *operation["parameters"]]
+        router.add_api_route(
+            place,
+            endpoint,
+            methods=[method.upper()],
+            response_class=Response,
+            response_model=None,
+            status_code=int(status),
+            responses={} if model is None else {int(status): {"model": model}},
+            operation_id=operation["operationId"],
+            summary=operation["summary"],
+            openapi_extra=extra,
+        )
+
+
+def _response_model(verb: str, table: str, content: Any) -> type[BaseModel] | None:
+    """Return a model that FastAPI shows among the schemas of the application; None for a response without a body."""
+    if content is None:
+        return None
+    from pydantic import BaseModel
+
+    schema = content["application/json"]["schema"]
+
+    row = "".join([part[:1].upper() + part[1:] for part in re.split(r"\W|_", table)])
+    name = _MODELS[verb].format(row)
+
+    def shown(cls: Any, core_schema: Any, handler: Any) -> Any:
+        return schema
+
+    members = {"__module__": __name__, "__get_pydantic_json_schema__": classmethod(shown)}
+    return new_class(name, (BaseModel,), exec_body=lambda namespace: namespace.update(members))
 
 
 def _inline(_: str, schema: dict[str, Any]) -> dict[str, Any]:

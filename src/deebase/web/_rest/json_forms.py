@@ -446,7 +446,9 @@ def _finite(value: Any) -> Any:
     return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
-_WRITE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_by_class).encode
+_WRITE: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"), default=_by_class
+).encode
 _WRITE_ASCII: Final = json.JSONEncoder(separators=(",", ":"), default=_by_class).encode
 
 

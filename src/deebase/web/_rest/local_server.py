@@ -16,6 +16,7 @@ from deebase.web._studio.app import studio
 from deebase.web._studio.launch import address_of, listening_on
 from deebase.web.access_rules import Access
 from deebase.web.security import LOOPBACK, host_name, same
+from deebase.web.served_tables import Served
 
 #: Where the API is; everything else is the studio.
 PREFIX = "/api"
@@ -61,7 +62,7 @@ class LocalApp:
 
 async def serve_database(
     db: Database,
-    tables: Mapping[str, Access],
+    tables: Served,
     *,
     pages: Mapping[str, Access] | None = None,
     title: str,

@@ -164,6 +164,8 @@ class Operations:
                 "rows": {"type": "array", "items": self._row_of_selection()},
                 "next": {"type": ["string", "null"], "description": "the address of the next page"},
                 "previous": {"type": ["string", "null"], "description": "the address of the previous page"},
+                "count": {"type": "integer", "description": "with count=true, the number of rows of all pages"},
+                "count_is_exact": {"type": "boolean", "description": "false if there are more rows than count"},
             },
         }
         links = {"Link": {"description": 'the same links, rel="next" and rel="prev"', "schema": {"type": "string"}}}
@@ -198,15 +200,26 @@ class Operations:
         sortable = exposed.readable.sortable
         order = [*sortable, *[f"-{name}" for name in sortable]]
         made.append(_names("select", list(exposed.forms), "the columns to return"))
-        made.append(_names("order", order, 'the columns to sort by; "-" makes the order descending'))
+        made.append(
+            _names(
+                "order",
+                order,
+                'the columns to sort by; "-" makes the order descending; a search has an order of its own',
+            )
+        )
         limit = {"type": "integer", "minimum": 1, "maximum": limits.max_page, "default": limits.page}
-        made.append({"name": "limit", "in": "query", "description": "rows of a page", "schema": limit})
+        made.append(_query_parameter("limit", "rows of a page", limit))
+        most = f"count the rows of all pages, up to {limits.count}"
+        made.append(_query_parameter("count", most, {"type": "boolean", "default": False}))
+        if exposed.has_search:
+            words = 'rows with all of these words, the best first: "a phrase", -without, begin*, one OR other'
+            made.append(_query_parameter("search", words, {"type": "string"}))
         if exposed.keys:
             description = "the place where the page begins: take it from next and previous of another page"
-            made.append({"name": "after", "in": "query", "description": description, "schema": {"type": "string"}})
-        else:
-            offset = {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET}
-            made.append({"name": "offset", "in": "query", "description": "rows to skip", "schema": offset})
+            made.append(_query_parameter("after", description, {"type": "string"}))
+        if "offset" in exposed.readable.reserved:
+            where = "rows of a search to skip" if exposed.keys else "rows to skip"
+            made.append(_query_parameter("offset", where, {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET}))
         return made
 
     def _get(self) -> Json:
@@ -303,6 +316,10 @@ def _if_match(*, required: bool) -> Json:
         "schema": {"type": "string"},
         "example": "*",
     }
+
+
+def _query_parameter(name: str, description: str, schema: Json) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _names(name: str, allowed: Sequence[str], description: str) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
@@ -134,12 +135,21 @@ _STATUSES: Final[Mapping[type[DeeBaseError], tuple[int, str, str]]] = {
 }
 
 
-def problem_of(error: DeeBaseError, known: Collection[str]) -> Problem:
+#: How the error of a call with many rows names the row, counted from 0.
+_ROW: Final = re.compile(r"row ([0-9]+): ")
+
+
+def problem_of(
+    error: DeeBaseError, known: Collection[str], *, names_keys: bool = False, has_rows: bool = False
+) -> Problem:
     """Return the problem that an error of the library is answered with.
 
     Args:
         error: the error.
         known: the columns that the client knows; the others are not named.
+        names_keys: whether it says which foreign key of a new row leads nowhere. With a scope it must not: the first
+            one that is wrong would tell that the rows before it exist.
+        has_rows: whether the body is a list of rows.
     """
     found = next((_STATUSES[kind] for kind in _STATUSES if isinstance(error, kind)), None)
     if error.outcome == "unknown":
@@ -152,7 +162,10 @@ def problem_of(error: DeeBaseError, known: Collection[str]) -> Problem:
     faults: list[Fault] = []
     if isinstance(error, ValidationError) and status != 404 and error.field in known:
         faults = [Fault(error.message, pointer=pointer_to(str(error.field)))]
-    elif isinstance(error, IntegrityError) and not isinstance(error, ForeignKeyViolationError):
-        faults = [Fault(detail, pointer=pointer_to(name)) for name in error.columns if name in known]
+    elif isinstance(error, IntegrityError) and (names_keys or not isinstance(error, ForeignKeyViolationError)):
+        found_row = _ROW.match(error.message) if has_rows else None
+        row = () if found_row is None else (int(found_row[1]),)
+        places = [(*row, name) for name in error.columns if name in known] or ([row] if row else [])
+        faults = [Fault(detail, pointer=pointer_to(*place)) for place in places]
     headers = (("retry-after", RETRY_AFTER),) if status == 503 else ()
     return Problem(status, detail, code, faults=faults, headers=headers)

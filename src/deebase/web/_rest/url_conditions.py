@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 from deebase import Column, DeeBaseError
@@ -15,7 +16,7 @@ from deebase.web._rest.json_forms import JsonForm
 from deebase.web._rest.problem_details import Fault, Faults
 
 #: Parameters that are no conditions. A column of such a name has conditions by ``name__eq``.
-RESERVED: Final = ("after", "limit", "offset", "order", "select")
+RESERVED: Final = ("after", "count", "limit", "offset", "order", "search", "select")
 #: Rows that a request may skip where there are no keyset pages.
 MAX_OFFSET: Final = 100_000
 
@@ -44,7 +45,9 @@ class Asked:
         order: names, with "-" before those in descending order.
         limit: rows of the page.
         after: the cursor of the page, or None.
-        offset: rows to skip, for tables without a key.
+        offset: rows to skip, for searches and tables without a key.
+        search: the text that rows are found by, or None.
+        count: whether the rows of all pages are counted.
     """
 
     where: dict[str, Any]
@@ -54,15 +57,21 @@ class Asked:
     limit: int
     after: str | None
     offset: int
+    search: str | None
+    count: bool
 
 
 class Readable:
     """The columns of a table that a URL may name, with what can be asked of each."""
 
-    def __init__(self, columns: Sequence[Column], forms: Mapping[str, JsonForm], *, has_pages: bool) -> None:
+    def __init__(
+        self, columns: Sequence[Column], forms: Mapping[str, JsonForm], *, has_pages: bool, has_search: bool
+    ) -> None:
         self._columns = {column.name: column for column in columns}
         self._forms = forms
-        self._reserved = frozenset(RESERVED) - {"offset" if has_pages else "after"}
+        unused = (not has_search, "search"), (not has_pages, "after"), (has_pages and not has_search, "offset")
+        #: Parameters that are no conditions.
+        self.reserved = frozenset(RESERVED) - {name for is_unused, name in unused if is_unused}
         #: Parameter -> column and operator.
         self.parameters: dict[str, tuple[Column, str]] = {}
         for column in columns:
@@ -95,7 +104,7 @@ class Readable:
         where: dict[str, Any] = {}
         conditions: list[Any] = []
         for name, values in given.items():
-            if name in self._reserved:
+            if name in self.reserved:
                 if len(values) > 1:
                     faults.append(Fault("is given twice", parameter=name))
             elif name not in self.parameters:
@@ -107,10 +116,14 @@ class Readable:
         select = self._names(given, "select", self._columns, faults)
         order = self._names(given, "order", [*self.sortable, *[f"-{name}" for name in self.sortable]], faults)
         limit = _number(given, "limit", limits.page, range(1, limits.max_page + 1), faults)
-        offset = _number(given, "offset", 0, range(MAX_OFFSET + 1), faults) if "offset" in self._reserved else 0
+        offset = _number(given, "offset", 0, range(MAX_OFFSET + 1), faults) if "offset" in self.reserved else 0
+        search, counts = given.get("search", [None])[0], given.get("count", ["false"])[0]
+        if counts not in _BOOLEANS:
+            faults.append(Fault("is not true or false", parameter="count"))
         if faults:
             raise Faults(faults)
-        return Asked(where, tuple(conditions), select, order or (), limit, given.get("after", [None])[0], offset)
+        after = given.get("after", [None])[0]
+        return Asked(where, tuple(conditions), select, order or (), limit, after, offset, search, _BOOLEANS[counts])
 
     def conditions_of(self, given: Mapping[str, Any], most: int) -> tuple[dict[str, Any], tuple[Any, ...]]:
         """Return the conditions of an object of JSON, by the names that parameters of a URL have.
@@ -127,7 +140,9 @@ class Readable:
         conditions: list[Any] = []
         for name, value in given.items():
             if name not in self.parameters:
-                faults.append(Fault("is not a condition of this table", pointer=f"/where/{name}"))
+                near = get_close_matches(name, self.parameters, 1)
+                meant = f"; did you mean {near[0]}?" if near else ""
+                faults.append(Fault(f"is not a condition of this table{meant}", pointer=f"/where/{name}"))
             elif value is None and self.parameters[name][1] == "eq":
                 conditions.append(self.parameters[name][0].expression.is_(None))
             else:
