@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.support.repeats import MANY_CASES, ONE_IN, mark_repeats
 
@@ -65,3 +67,24 @@ def test_some_directories_and_files_that_are_named_run_all_on_the_server(request
     assert left_out(request, MANY, directory="faults") == []
     assert left_out(request, MANY, directory="property") == memory
     assert left_out(request, MANY, of_directories=False) == memory
+
+
+@pytest.mark.parametrize("profile", ["default", "more"])
+def test_a_property_that_fails_is_reported_without_a_search_for_a_shorter_example(profile: str) -> None:
+    tried: list[int] = []
+
+    @settings(settings.get_profile(profile), database=None)
+    @given(st.integers())
+    def fails(number: int) -> None:
+        tried.append(number)
+        raise AssertionError
+
+    with pytest.raises(AssertionError) as failed:
+        fails()
+    # The second time shows that it fails again.
+    assert len(tried) <= 2
+    assert [f"number={tried[0]}" in note for note in failed.value.__notes__].count(True) == 1
+
+
+def test_the_long_profile_looks_for_the_shortest_example() -> None:
+    assert Phase.shrink in settings.get_profile("long").phases
