@@ -48,6 +48,12 @@ def test_memory_and_two_in_three_of_many_cases_on_the_server_are_left_out(reques
     assert left_out(request, FEW) == ["[sqlite-memory]"]
 
 
+def test_the_cases_of_a_file_of_commands_count_together(request: pytest.FixtureRequest) -> None:
+    cases = [f"_{n}[{backend}]" for n in range(MANY_CASES) for backend in ("sqlite-file", "postgres")]
+    assert left_out(request, cases) == []
+    assert left_out(request, cases, directory="cli") == [f"_{n}[postgres]" for n in range(MANY_CASES) if n % ONE_IN]
+
+
 @pytest.mark.parametrize("cases", [MANY, FEW], ids=["many", "few"])
 def test_marks_choose_otherwise(request: pytest.FixtureRequest, cases: list[str]) -> None:
     assert left_out(request, cases, marks=("in_memory", "each_case")) == []

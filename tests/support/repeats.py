@@ -17,8 +17,8 @@ def mark_repeats(items: Sequence[pytest.Item], *, of_directories: bool) -> None:
     In memory: the SQL, the types and the errors are those of the file. What differs is how connections are shared:
     tests that depend on it have the mark `in_memory`, or are among those of faults, and run in memory by default too.
 
-    On the server, in a run of whole directories: tests with the mark `on_a_file`; and of a test of many cases two in
-    three, unless it has the mark `each_case`. Properties run there by default.
+    On the server, in a run of whole directories: tests with the mark `on_a_file`; and of a test of many cases, or of a
+    file of commands with many, two in three, unless they have the mark `each_case`. Properties run there by default.
     """
     collected = {item.nodeid for item in items}
     many: defaultdict[str, list[pytest.Item]] = defaultdict(list)
@@ -30,7 +30,9 @@ def mark_repeats(items: Sequence[pytest.Item], *, of_directories: bool) -> None:
             if item.get_closest_marker("in_memory") is None:
                 item.add_marker(pytest.mark.long)
         elif of_directories and "property" not in item.path.parts and item.get_closest_marker("each_case") is None:
-            many[item.nodeid.partition("[")[0]].append(item)
+            # A command does what the methods do: its own part is that of the terminal.
+            group = str(item.path) if item.path.parent.name == "cli" else item.nodeid.partition("[")[0]
+            many[group].append(item)
     for cases in many.values():
         # By name: the order of the tests is random.
         for number, item in enumerate(sorted(cases, key=lambda item: item.nodeid)):
