@@ -90,8 +90,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from deebase import Database
 
         cast(Any, Database.__init__).__kwdefaults__["in_loop"] = config.getoption("--in-loop")
-    # The programs of tests import the package: it is compiled once, not by each of them.
+    # The programs of tests import the package: it is compiled once, not by each of them. And pytest keeps the tests
+    # that it has compiled: that takes half of the collection.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As in the background of a shell; programs that tests start would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
