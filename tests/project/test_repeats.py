@@ -48,10 +48,14 @@ def test_memory_and_two_in_three_of_many_cases_on_the_server_are_left_out(reques
     assert left_out(request, FEW) == ["[sqlite-memory]"]
 
 
-def test_the_cases_of_a_file_of_commands_count_together(request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("directory", ["cli", "contract"])
+def test_the_cases_of_a_file_of_commands_or_of_the_contract_count_together(
+    request: pytest.FixtureRequest, directory: str
+) -> None:
     cases = [f"_{n}[{backend}]" for n in range(MANY_CASES) for backend in ("sqlite-file", "postgres")]
-    assert left_out(request, cases) == []
-    assert left_out(request, cases, directory="cli") == [f"_{n}[postgres]" for n in range(MANY_CASES) if n % ONE_IN]
+    assert left_out(request, cases, directory="backends") == []
+    assert left_out(request, cases, directory=directory, marks=("each_case",)) == []
+    assert left_out(request, cases, directory=directory) == [f"_{n}[postgres]" for n in range(MANY_CASES) if n % ONE_IN]
 
 
 @pytest.mark.parametrize("cases", [MANY, FEW], ids=["many", "few"])
