@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.support.leaks import Snapshot
 from tests.support.postgres import PostgresTestServer, running_server
@@ -35,8 +35,17 @@ _MEMORY, _ROOM = "/dev/shm", 3 << 30
 
 # Fixtures are shared by all examples of a property, so its body leaves the database as it found it.
 _SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-for _profile, _examples in (("default", 10), ("more", 25), ("long", 200)):
-    settings.register_profile(_profile, max_examples=_examples, deadline=None, suppress_health_check=_SHARED)
+#: A failure is reported as it was found. Looking for a shorter example takes minutes where each try makes tables, and
+#: the time limit of the test would end that without a report: only the long profile, with its longer limit, does so.
+_FOUND = (Phase.explicit, Phase.reuse, Phase.generate)
+for _profile, _examples, _phases in (
+    ("default", 10, _FOUND),
+    ("more", 25, _FOUND),
+    ("long", 200, (*_FOUND, Phase.target, Phase.shrink)),
+):
+    settings.register_profile(
+        _profile, max_examples=_examples, deadline=None, suppress_health_check=_SHARED, phases=_phases
+    )
 
 
 def in_ci() -> bool:
@@ -81,8 +90,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from deebase import Database
 
         cast(Any, Database.__init__).__kwdefaults__["in_loop"] = config.getoption("--in-loop")
-    # The programs of tests import the package: it is compiled once, not by each of them.
+    # The programs of tests import the package: it is compiled once, not by each of them. And pytest keeps the tests
+    # that it has compiled: that takes half of the collection.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As in the background of a shell; programs that tests start would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -73,6 +73,7 @@ def sql(project: Path, name: str, up: str, down: str) -> None:
     (project / "steps" / f"draft-{name}.sql").write_text(f"-- upgrade\n{up}\n-- downgrade\n{down}\n", encoding="utf-8")
 
 
+@pytest.mark.each_case
 def test_from_models_to_a_database_and_back(run: Run, project: Path) -> None:
     wrote = run("new", "first models")
     assert "Wrote steps/draft-first-models.py" in wrote.stderr

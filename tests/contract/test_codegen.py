@@ -431,6 +431,7 @@ def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mypy")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
 async def test_modules_pass_mypy_strict(db: Database, tmp_path: Path, mypy_cache: Path) -> None:
     await db.create(Everything, defaults=DEFAULTS)

@@ -261,6 +261,7 @@ async def test_a_column_changes_its_type_before_another_is_computed_from_it(db: 
         await lines.insert(price=Decimal(500))
 
 
+@pytest.mark.on_a_file
 async def test_migrations_make_what_the_fields_say(db: Database, tmp_path: Path) -> None:
     class Line:
         id: int

@@ -246,6 +246,7 @@ FAULTS: dict[str, tuple[bytes, str]] = {
 }
 
 
+@pytest.mark.on_a_file
 async def test_a_broken_file_is_refused_by_its_place(db: Database) -> None:
     for name, (data, message) in FAULTS.items():
         with case(name):
@@ -436,6 +437,7 @@ async def test_names_that_one_database_refuses_are_refused_before_anything_is_ma
     assert "t" not in db.t
 
 
+@pytest.mark.on_a_file
 async def test_as_many_columns_as_a_table_takes_are_imported(db: Database) -> None:
     # A row of PostgreSQL is within a page: a boolean has one byte.
     most = can(db).max_columns - 1

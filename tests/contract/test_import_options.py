@@ -188,6 +188,7 @@ async def test_a_western_text_that_is_not_utf_8_is_read_with_a_warning(db: Datab
             assert await table.count(table.c.name == name) == expected
 
 
+@pytest.mark.on_a_file
 async def test_a_text_in_an_encoding_that_its_bytes_do_not_show_is_refused(db: Database) -> None:
     many = b"name,n\n" + b"a,0\n" * 60_000
     await db.import_file(b"name,n\na,0\n", "t")

@@ -123,6 +123,7 @@ async def test_a_class_brings_the_index_to_a_table_that_exists(db: Database) -> 
     assert names(await db.create(Post, transform=True)) == names(posts)
 
 
+@pytest.mark.on_a_file
 @pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 @pytest.mark.parametrize("indexed", [True, False])
 async def test_migrations_see_no_difference(db: Database, tmp_path: Path, indexed: bool) -> None:

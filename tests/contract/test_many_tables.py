@@ -158,6 +158,7 @@ async def all_built(db: Database) -> None:
     assert all(table.columns for table in db.t)
 
 
+@pytest.mark.on_a_file
 async def test_work_on_a_schema_grows_with_it_and_work_on_a_table_does_not(
     db: Database, db_url: str, caplog: pytest.LogCaptureFixture, long_run: bool
 ) -> None:

@@ -126,6 +126,7 @@ async def test_a_schema_is_written_applied_and_undone_with_all_it_has(db: Databa
     assert await differences(db, nothing) == []
 
 
+@pytest.mark.on_a_file
 async def test_a_database_with_all_of_it_gets_a_first_migration(db: Database, tmp_path: Path) -> None:
     await everything(db)
     migrator = Migrator(db, tmp_path / "migrations")

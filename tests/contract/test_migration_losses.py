@@ -70,6 +70,7 @@ def rows(db: Database) -> Callable[[], Awaitable[list[Any]]]:
 Rows = Callable[[], Awaitable[list[Any]]]
 
 
+@pytest.mark.on_a_file
 @pytest.mark.parametrize("python", [False, True], ids=["sql", "python"])
 async def test_what_loses_rows_or_values_is_stopped(shop: Database, write: Write, rows: Rows, python: bool) -> None:
     before, passed = await rows(), list[str]()

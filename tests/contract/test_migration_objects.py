@@ -41,6 +41,7 @@ async def differences(db: Database, make: Make) -> list[str]:
         return [str(difference) for difference in (await compare(db, wanted)).differences()]
 
 
+@pytest.mark.on_a_file
 async def test_a_schema_of_another_program_is_kept_whole(db: Database, tmp_path: Path) -> None:
     await rich(db)
     migrator = Migrator(db, tmp_path / "migrations")

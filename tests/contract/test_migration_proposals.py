@@ -143,6 +143,7 @@ async def test_every_feature_compared_with_itself_gives_nothing(db: Database) ->
     assert await differences(db, everything) == []
 
 
+@pytest.mark.on_a_file
 async def test_every_feature_is_written_applied_and_undone(migrator: Migrator, db: Database) -> None:
     text = await step(migrator, everything)
     assert "not done here" not in text

@@ -269,6 +269,7 @@ async def test_a_scratch_database_needs_the_right_to_make_one(db: Database, migr
 # -- SQL by hand -------------------------------------------------------------------------------------
 
 
+@pytest.mark.on_a_file
 async def test_the_script_does_what_up_does(migrator: Migrator, db: Database, add: Add) -> None:
     await written(migrator)
 

@@ -38,6 +38,7 @@ async def migrator(db: Database, tmp_path: Path) -> Migrator:
     return made
 
 
+@pytest.mark.on_a_file
 async def test_a_missing_file_is_written_again_with_all_objects(migrator: Migrator, db: Database) -> None:
     (path,) = migrator.directory.glob("*.py")
     before = path.read_text(encoding="utf-8")
@@ -49,6 +50,7 @@ async def test_a_missing_file_is_written_again_with_all_objects(migrator: Migrat
         assert await catalog(other) == await catalog(db)
 
 
+@pytest.mark.on_a_file
 async def test_alembic_creates_and_drops_all_objects(migrator: Migrator, db: Database, tmp_path: Path) -> None:
     revision = _module(await migrator.eject(tmp_path / "out" / "alembic"))
 

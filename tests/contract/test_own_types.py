@@ -150,6 +150,7 @@ async def test_a_class_that_has_a_type_needs_an_annotation_for_another_one() -> 
             pass
 
 
+@pytest.mark.on_a_file
 @pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 async def test_migrations(db: Database, tmp_path: Path) -> None:
     async def step(title: str, columns: dict[str, Any]) -> str:

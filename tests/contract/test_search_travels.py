@@ -112,6 +112,7 @@ async def test_code(db: Database, second: Database, tmp_path: Path) -> None:
     assert await second.t.article.search("x").count() == 0
 
 
+@pytest.mark.on_a_file
 async def test_migrations(db: Database, tmp_path: Path) -> None:
     async def wanted(made: Database) -> None:
         await made.create(Article, search=WANTED)

@@ -369,6 +369,7 @@ NAMES = [
 ]  # fmt: skip
 
 
+@pytest.mark.on_a_file
 async def test_columns_named_like_arguments_have_a_way_everywhere(db: Database) -> None:
     cls = type("Odd", (), {"__annotations__": {"id": int, **dict.fromkeys(NAMES, int | None)}})
     table = await db.create(cls, indexes=[Index(f"ux_{name}", name, unique=True) for name in NAMES])

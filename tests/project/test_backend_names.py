@@ -22,10 +22,9 @@ def lines_with_a_name(path: Path) -> list[str]:
     return [f"{relative(path)}:{number}: {line.strip()}" for number, line in enumerate(lines, 1) if NAME.search(line)]
 
 
-@pytest.mark.parametrize("path", [pytest.param(path, id=relative(path)) for path in MODULES])
-def test_no_database_is_known_by_its_name(path: Path) -> None:
-    found = lines_with_a_name(path)
-    assert not found
+def test_no_database_is_known_by_its_name() -> None:
+    assert MODULES
+    assert [line for path in MODULES for line in lines_with_a_name(path)] == []
 
 
 #: The modules that every backend has.

@@ -7,12 +7,10 @@ import inspect
 import itertools
 import re
 import textwrap
-from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 import deebase
+from tests.support.worlds import case
 
 CLASSES = (
     deebase.Database,
@@ -27,14 +25,14 @@ CLASSES = (
 OWN_SPECIALS = {"__call__", "__getitem__"}
 
 
-def public_members() -> list[Any]:
+def public_members() -> list[tuple[str, Any]]:
     found = []
     for cls in CLASSES:
         for name, member in vars(cls).items():
             if name.startswith("_") and name not in OWN_SPECIALS:
                 continue
             if inspect.isfunction(member) or isinstance(member, (property, classmethod, staticmethod)):
-                found.append(pytest.param(member, id=f"{cls.__name__}.{name}"))
+                found.append((f"{cls.__name__}.{name}", member))
     return found
 
 
@@ -42,10 +40,9 @@ def is_method(member: object) -> bool:
     return inspect.isfunction(member) or isinstance(member, (classmethod, staticmethod))
 
 
-@pytest.mark.parametrize("member", public_members())
-def test_a_public_member_has_a_docstring(member: Callable[..., Any]) -> None:
-    first_line = (inspect.getdoc(member) or "").partition("\n")[0]
-    assert first_line.endswith((".", ":")), first_line
+def test_a_public_member_has_a_docstring() -> None:
+    first_lines = {name: (inspect.getdoc(member) or "").partition("\n")[0] for name, member in public_members()}
+    assert {name: line for name, line in first_lines.items() if not line.endswith((".", ":"))} == {}
 
 
 def example_of(documentation: str) -> str:
@@ -60,9 +57,14 @@ def example_of(documentation: str) -> str:
     return source.strip()
 
 
-@pytest.mark.parametrize("member", [param for param in public_members() if is_method(param.values[0])])
-def test_a_public_method_shows_an_example(member: Callable[..., Any]) -> None:
-    documentation = inspect.getdoc(member) or ""
+def test_a_public_method_shows_an_example() -> None:
+    for name, member in public_members():
+        if is_method(member):
+            with case(name):
+                check_example(inspect.getdoc(member) or "")
+
+
+def check_example(documentation: str) -> None:
     if shorthand := re.search(r"; see ``(\w+)\.(\w+)``\.$", documentation):
         documentation = inspect.getdoc(getattr(getattr(deebase, shorthand[1]), shorthand[2])) or ""
     example = example_of(documentation)

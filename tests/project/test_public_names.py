@@ -15,6 +15,7 @@ import pytest
 
 import deebase
 from deebase import errors
+from tests.support.worlds import case
 
 NAMES = {
     "Check",
@@ -73,11 +74,11 @@ def test_the_public_names_are_listed_once() -> None:
     assert set(deebase.__all__) <= set(dir(deebase))
 
 
-@pytest.mark.parametrize("name", deebase.__all__)
-def test_a_public_name_is_importable_and_documented(name: str) -> None:
-    value = getattr(deebase, name)
-    documented = value if inspect.isclass(value) else type(value)
-    assert (inspect.getdoc(value) or inspect.getdoc(documented) or "").strip()
+def test_a_public_name_is_importable_and_documented() -> None:
+    for name in deebase.__all__:
+        value = getattr(deebase, name)
+        documented = value if inspect.isclass(value) else type(value)
+        assert (inspect.getdoc(value) or inspect.getdoc(documented) or "").strip(), name
 
 
 def test_a_star_import_gives_the_public_names() -> None:
@@ -120,16 +121,19 @@ PUBLIC_CLASSES = {
 }
 
 
-@pytest.mark.parametrize("path", PUBLIC_CLASSES)
-def test_a_public_class_shows_a_path_that_it_can_be_imported_from(path: str) -> None:
-    cls = PUBLIC_CLASSES[path]
-    assert cls.__module__ in MODULES
-    assert getattr(importlib.import_module(cls.__module__), cls.__qualname__) is cls
+def test_a_public_class_shows_a_path_that_it_can_be_imported_from() -> None:
+    for path, cls in PUBLIC_CLASSES.items():
+        assert cls.__module__ in MODULES, path
+        assert getattr(importlib.import_module(cls.__module__), cls.__qualname__) is cls, path
 
 
-@pytest.mark.parametrize("path", PUBLIC_CLASSES)
-def test_a_public_class_can_be_pickled_and_inspected(path: str) -> None:
-    cls = PUBLIC_CLASSES[path]
+def test_a_public_class_can_be_pickled_and_inspected() -> None:
+    for path, cls in PUBLIC_CLASSES.items():
+        with case(path):
+            check_inspection(cls)
+
+
+def check_inspection(cls: type) -> None:
     assert pickle.loads(pickle.dumps(cls)) is cls
     assert inspect.getmodule(cls) is importlib.import_module(cls.__module__)
     assert inspect.signature(cls) is not None

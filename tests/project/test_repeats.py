@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.support.repeats import MANY_CASES, ONE_IN, mark_repeats
 
@@ -46,6 +48,16 @@ def test_memory_and_two_in_three_of_many_cases_on_the_server_are_left_out(reques
     assert left_out(request, FEW) == ["[sqlite-memory]"]
 
 
+@pytest.mark.parametrize("directory", ["cli", "contract"])
+def test_the_cases_of_a_file_of_commands_or_of_the_contract_count_together(
+    request: pytest.FixtureRequest, directory: str
+) -> None:
+    cases = [f"_{n}[{backend}]" for n in range(MANY_CASES) for backend in ("sqlite-file", "postgres")]
+    assert left_out(request, cases, directory="backends") == []
+    assert left_out(request, cases, directory=directory, marks=("each_case",)) == []
+    assert left_out(request, cases, directory=directory) == [f"_{n}[postgres]" for n in range(MANY_CASES) if n % ONE_IN]
+
+
 @pytest.mark.parametrize("cases", [MANY, FEW], ids=["many", "few"])
 def test_marks_choose_otherwise(request: pytest.FixtureRequest, cases: list[str]) -> None:
     assert left_out(request, cases, marks=("in_memory", "each_case")) == []
@@ -65,3 +77,24 @@ def test_some_directories_and_files_that_are_named_run_all_on_the_server(request
     assert left_out(request, MANY, directory="faults") == []
     assert left_out(request, MANY, directory="property") == memory
     assert left_out(request, MANY, of_directories=False) == memory
+
+
+@pytest.mark.parametrize("profile", ["default", "more"])
+def test_a_property_that_fails_is_reported_without_a_search_for_a_shorter_example(profile: str) -> None:
+    tried: list[int] = []
+
+    @settings(settings.get_profile(profile), database=None)
+    @given(st.integers())
+    def fails(number: int) -> None:
+        tried.append(number)
+        raise AssertionError
+
+    with pytest.raises(AssertionError) as failed:
+        fails()
+    # The second time shows that it fails again.
+    assert len(tried) <= 2
+    assert [f"number={tried[0]}" in note for note in failed.value.__notes__].count(True) == 1
+
+
+def test_the_long_profile_looks_for_the_shortest_example() -> None:
+    assert Phase.shrink in settings.get_profile("long").phases

@@ -17,8 +17,9 @@ def mark_repeats(items: Sequence[pytest.Item], *, of_directories: bool) -> None:
     In memory: the SQL, the types and the errors are those of the file. What differs is how connections are shared:
     tests that depend on it have the mark `in_memory`, or are among those of faults, and run in memory by default too.
 
-    On the server, in a run of whole directories: tests with the mark `on_a_file`; and of a test of many cases two in
-    three, unless it has the mark `each_case`. Properties run there by default.
+    On the server, in a run of whole directories: tests with the mark `on_a_file`; and two in three of many cases,
+    unless they have the mark `each_case`, or `in_memory`, for what depends on connections there too. Those of a file of
+    the contract or of commands count together, elsewhere those of a test. Properties run there by default.
     """
     collected = {item.nodeid for item in items}
     many: defaultdict[str, list[pytest.Item]] = defaultdict(list)
@@ -29,10 +30,16 @@ def mark_repeats(items: Sequence[pytest.Item], *, of_directories: bool) -> None:
         if place == "sqlite-memory":
             if item.get_closest_marker("in_memory") is None:
                 item.add_marker(pytest.mark.long)
-        elif of_directories and "property" not in item.path.parts and item.get_closest_marker("each_case") is None:
-            many[item.nodeid.partition("[")[0]].append(item)
+        elif of_directories and "property" not in item.path.parts and not _is_kept(item):
+            by_file = item.path.parent.name in ("cli", "contract")
+            many[str(item.path) if by_file else item.nodeid.partition("[")[0]].append(item)
     for cases in many.values():
         # By name: the order of the tests is random.
         for number, item in enumerate(sorted(cases, key=lambda item: item.nodeid)):
             if item.get_closest_marker("on_a_file") or (len(cases) >= MANY_CASES and number % ONE_IN):
                 item.add_marker(pytest.mark.long)
+
+
+def _is_kept(item: pytest.Item) -> bool:
+    """Tell whether a default run has each case of a test on the server, whatever their number."""
+    return any(item.get_closest_marker(mark) for mark in ("each_case", "in_memory"))

@@ -94,14 +94,12 @@ PRIMARY = [
 ]
 
 
-@pytest.mark.parametrize("state", sqlstates())
-def test_every_sqlstate_has_a_class(state: str) -> None:
-    assert class_for_sqlstate(state) is not None
+def test_every_sqlstate_has_a_class() -> None:
+    assert [state for state in sqlstates() if class_for_sqlstate(state) is None] == []
 
 
-@pytest.mark.parametrize(("name", "code"), sorted(sqlite_codes().items()))
-def test_every_sqlite_code_has_a_class(name: str, code: int) -> None:
-    assert class_for_sqlite(code) is not None
+def test_every_sqlite_code_has_a_class() -> None:
+    assert [name for name, code in sqlite_codes().items() if class_for_sqlite(code) is None] == []
 
 
 def test_there_are_codes_to_walk() -> None:
