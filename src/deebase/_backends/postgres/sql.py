@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -129,7 +129,7 @@ def _step(node: Mapping[str, Any]) -> PlanStep:
     if table is not None or alias is not None:
         words[-1] += f" on {table or alias}" + (f" {alias}" if table is not None and alias != table else "")
     details = [
-        f"{name}: {', '.join([str(part) for part in value]) if isinstance(value, list) else value}"
+        f"{name}: {', '.join(map(str, cast('list[object]', value))) if isinstance(value, list) else value}"
         for name in _DETAILS
         if (value := node.get(name)) is not None
     ]

@@ -108,7 +108,8 @@ class AgentTools:
         for name, access in tables.items():
             if callable(access.scope):
                 raise ConfigurationError(f"the scope of {name} is a dict: an agent is no user", hint="scope={...}")
-        schemas = schemas_of(self._tables, limits.rows, sorted(_AGGREGATES), sorted(_PERIODS), db.dialect.name)
+        language = db.dialect.dialect_description.partition("+")[0]
+        schemas = schemas_of(self._tables, limits.rows, sorted(_AGGREGATES), sorted(_PERIODS), language)
         runs: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "list_tables": self._list_tables,
             "describe_table": self._describe,
