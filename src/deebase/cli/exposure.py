@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deebase.web import Access
 
 
+F = TypeVar("F", bound=Callable[..., Any])
 #: Addresses that programs of this machine alone can reach.
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -28,13 +29,15 @@ def _must_be_loopback(_: click.Context, __: click.Parameter, host: str) -> str:
     return host
 
 
-loopback_option = click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    callback=_must_be_loopback,
-    help="The address of this machine: 127.0.0.1, localhost or ::1.",
-)
+def loopback_option(command: F) -> F:
+    """Add --host to a command that serves this machine alone."""
+    return click.option(
+        "--host",
+        default="127.0.0.1",
+        show_default=True,
+        callback=_must_be_loopback,
+        help="The address of this machine: 127.0.0.1, localhost or ::1.",
+    )(command)
 
 
 def exposed(

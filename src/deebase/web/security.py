@@ -57,7 +57,7 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 #: Seconds in which the program has to find the user of a request.
 _USER_SECONDS = 10.0
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{20,64}")
-logger = logging.getLogger("deebase.web")
+logger: logging.Logger = logging.getLogger("deebase.web")
 
 
 @dataclass(frozen=True)
