@@ -83,6 +83,11 @@ def _use_memory_for_files(config: pytest.Config) -> None:
     config.add_cleanup(undo)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Take one process more than there are cores: at any time, one of them waits for a server or a program."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the Hypothesis profile and the place of files, and let the programs of tests be interrupted."""
     _use_memory_for_files(config)
