@@ -83,11 +83,6 @@ def _use_memory_for_files(config: pytest.Config) -> None:
     config.add_cleanup(undo)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Take one process more than there are cores: at any time, one of them waits for a server or a program."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the Hypothesis profile and the place of files, and let the programs of tests be interrupted."""
     _use_memory_for_files(config)
@@ -134,7 +129,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.collect()
         gc.freeze()
         if not session.config.getoption("--long"):
-            gc.set_threshold(5000, 20, 50)
+            gc.set_threshold(20_000, 20, 50)
         return result
     finally:
         gc.enable()
