@@ -129,7 +129,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.collect()
         gc.freeze()
         if not session.config.getoption("--long"):
-            gc.set_threshold(5000, 20, 50)
+            gc.set_threshold(20_000, 20, 50)
         return result
     finally:
         gc.enable()

@@ -66,6 +66,7 @@ def frames(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     "backend_name", ["sqlite-file", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
 )
+@pytest.mark.on_a_file
 def test_an_error_is_read_without_scrolling(tmp_path: Path, db_url: str, work: str, message: str) -> None:
     lines = shown(tmp_path, db_url, work)
     assert message in lines

@@ -257,6 +257,7 @@ def test_a_kill_at_each_statement_leaves_all_of_a_migration_or_none(
     assert 9 // every <= int(before) <= int(killed)
 
 
+@pytest.mark.long
 @on_a_file
 @pytest.mark.parametrize("direction", ["up", pytest.param("down", marks=pytest.mark.long)])
 def test_a_kill_in_the_middle_of_chunks_has_each_row_changed_once(

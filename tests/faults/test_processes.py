@@ -19,6 +19,7 @@ def assert_silent(done: subprocess.CompletedProcess[str], output: str = "done\n"
     assert (done.returncode, done.stdout, done.stderr) == (0, output, "")
 
 
+@pytest.mark.on_a_file
 @every_backend
 def test_a_process_with_cancelled_operations_prints_nothing_and_ends(
     db_url: str, run_script: Run, long_run: bool
@@ -68,6 +69,7 @@ def test_a_process_with_cancelled_operations_prints_nothing_and_ends(
     assert_silent(run_script(source, db_url, "4000" if long_run else "600"))
 
 
+@pytest.mark.on_a_file
 @every_backend
 def test_two_loops_one_after_the_other_use_one_database(db_url: str, run_script: Run) -> None:
     source = """
@@ -177,6 +179,7 @@ def test_an_exit_without_close_neither_hangs_nor_prints(db_url: str, run_script:
     assert_silent(run_script(source, db_url))
 
 
+@pytest.mark.on_a_file
 @pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 def test_an_exit_by_an_error_prints_that_error_alone(db_url: str, run_script: Run) -> None:
     source = """
@@ -199,6 +202,7 @@ def test_an_exit_by_an_error_prints_that_error_alone(db_url: str, run_script: Ru
     assert done.stderr.count("Traceback") == 1
 
 
+@pytest.mark.on_a_file
 @pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 def test_a_loop_that_is_dropped_without_a_shutdown_does_not_hang_the_exit(db_url: str, run_script: Run) -> None:
     source = """
@@ -316,6 +320,7 @@ def test_reads_in_the_event_loop_keep_to_their_loop_thread_and_process(db_url: s
     assert_silent(run_script(source, db_url))
 
 
+@pytest.mark.on_a_file
 @pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 def test_an_interrupt_by_the_user_ends_the_process(db_url: str, run_script: Run) -> None:
     source = """

@@ -58,7 +58,8 @@ def test_every_scenario_is_measured(tmp_path: Path, backend: str) -> None:
     assert all(len(sides) == 2 for sides in works.values())
 
 
-@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
 @pytest.mark.timeout(90)
 def test_every_service_gives_the_same_answers(tmp_path: Path, backend: str, long_run: bool) -> None:
     # Without rounds, each service is started and its answers are compared, but wrk is not needed.
@@ -179,6 +180,7 @@ def test_the_chart_is_read_without_its_colours(project: Path) -> None:
     assert all(float(bar.attrib["x"]) + float(bar.attrib["width"]) < WIDTH for bar in bars)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(90)
 def test_one_part_is_measured_again_and_the_others_stay(project: Path) -> None:
     file = project / "figures.json"

@@ -22,7 +22,7 @@ import pytest
 import deebase
 from deebase import Database, ForeignKey, Table
 from deebase.queries import sum_
-from tests.support.worlds import case, only_on
+from tests.support.worlds import only_on
 
 TASKS = 32
 
@@ -191,19 +191,20 @@ COSTS: dict[str, tuple[Operation, int, int, int]] = {
 }
 
 
+@pytest.mark.each_case
+@pytest.mark.parametrize("name", COSTS)
 async def test_an_operation_sends_what_it_must(
-    world: World, backend_name: str, monkeypatch: pytest.MonkeyPatch
+    world: World, backend_name: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, (operation, statements, on_sqlite, on_postgres) in COSTS.items():
-        trips = on_postgres if backend_name == "postgres" else on_sqlite
-        with case(name):
-            # Lanes are opened and statements prepared at their first use.
-            for _ in range(3):
-                await operation(world)
-                await world.books.count()
-            with counting(backend_name, monkeypatch) as counter:
-                await operation(world)
-            assert (counter.statements, counter.trips) == (statements, trips)
+    operation, statements, on_sqlite, on_postgres = COSTS[name]
+    trips = on_postgres if backend_name == "postgres" else on_sqlite
+    # Lanes are opened and statements prepared at their first use.
+    for _ in range(3):
+        await operation(world)
+        await world.books.count()
+    with counting(backend_name, monkeypatch) as counter:
+        await operation(world)
+    assert (counter.statements, counter.trips) == (statements, trips)
 
 
 def functions_called(work: Callable[[], Awaitable[object]], runner: asyncio.Runner) -> list[CodeType]:

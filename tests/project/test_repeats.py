@@ -75,6 +75,8 @@ def test_what_no_file_has_is_never_left_out(request: pytest.FixtureRequest, case
 def test_some_directories_and_files_that_are_named_run_all_on_the_server(request: pytest.FixtureRequest) -> None:
     memory = [case for case in MANY if "memory" in case]
     assert left_out(request, MANY, directory="faults") == []
+    on_the_server = [case for case in MANY if "postgres" in case]
+    assert left_out(request, MANY, directory="faults", marks=("on_a_file",)) == on_the_server
     assert left_out(request, MANY, directory="property") == memory
     assert left_out(request, MANY, of_directories=False) == memory
 

@@ -16,6 +16,7 @@ def mark_repeats(items: Sequence[pytest.Item], *, of_directories: bool) -> None:
 
     In memory: the SQL, the types and the errors are those of the file. What differs is how connections are shared:
     tests that depend on it have the mark `in_memory`, or are among those of faults, and run in memory by default too.
+    Of the cases of faults on the server, a default run leaves out those with the mark `on_a_file` alone.
 
     On the server, in a run of whole directories: tests with the mark `on_a_file`; and two in three of many cases,
     unless they have the mark `each_case`, or `in_memory`, for what depends on connections there too. Those of a file of
@@ -25,9 +26,12 @@ def mark_repeats(items: Sequence[pytest.Item], *, of_directories: bool) -> None:
     many: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         place = next((name for name in ("sqlite-memory", "postgres") if name in item.nodeid), None)
-        if place is None or "faults" in item.path.parts or item.nodeid.replace(place, "sqlite-file") not in collected:
+        if place is None or item.nodeid.replace(place, "sqlite-file") not in collected:
             continue
-        if place == "sqlite-memory":
+        if item.path.parent.name == "faults":
+            if place == "postgres" and of_directories and item.get_closest_marker("on_a_file"):
+                item.add_marker(pytest.mark.long)
+        elif place == "sqlite-memory":
             if item.get_closest_marker("in_memory") is None:
                 item.add_marker(pytest.mark.long)
         elif of_directories and "property" not in item.path.parts and not _is_kept(item):
