@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Annotated, Any
 
 import httpx
@@ -14,8 +15,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Mount
 
-from deebase import Check, Database, ForeignKey, Index
-from deebase.web import Access, rest, router_of
+from deebase import Check, Database, ForeignKey, ForeignKeyViolationError, Index
+from deebase.web import Access, AgentLimits, rest, router_of
+from deebase.web._agents.agent_tools import AgentTools
 from tests.support.api import client_of
 from tests.support.worlds import case
 
@@ -254,3 +256,79 @@ async def test_a_router_is_part_of_its_application(db: Database) -> None:
     }
     assert list(schemas["ChangedNote"]["properties"]) == ["id", "text", "folder_id.name"]
     assert "application/problem+json" in listed["responses"]["422"]["content"]
+
+
+@dataclass
+class Shop:
+    id: int | None
+    owner: int
+    region: int
+    name: str
+
+
+@dataclass
+class Offer:
+    id: int | None
+    tenant_id: int
+    shop_id: ForeignKey[int, "shop"] | None
+    shop: int | None
+    region: int | None
+    text: str
+
+
+async def test_a_row_refers_only_to_rows_within_the_scope_of_their_own_table(db: Database) -> None:
+    keys = {("shop", "region"): ForeignKey("shop", columns=("id", "region"))}
+    options: dict[type[Any], dict[str, Any]] = {
+        Shop: {"indexes": [Index("uq_shop", "id", "region", unique=True)]},
+        Offer: {"foreign_keys": keys},
+    }
+    shops, offers = await db.create_all(Shop, Offer, options=options)
+    await shops.insert_all({"owner": 1 + n, "region": 5, "name": THEIRS if n else "mine"} for n in range(2))
+    await offers.insert_all([{"tenant_id": 1, "text": "a"}, {"tenant_id": 1, "text": "b"}])
+    seen: list[tuple[str, Any]] = [("owner", lambda user: {"owner": user}), ("nobody", lambda user: None)]
+    for (kind, of_shop), of_offer in product(seen, [lambda user: {"tenant_id": user}, lambda user: {}]):
+        access = {
+            "shop": Access(scope=of_shop),
+            "offer": Access(
+                read=["id", "text", "shop_id", "shop_id.name"],
+                write=["tenant_id", "text", "shop_id", "shop", "region"],
+                scope=of_offer,
+            ),
+        }
+        async with client_of(rest(db, access, user=tenant), **{"x-tenant": "1"}) as client:
+            for theirs, unknown in (
+                ({"shop_id": 2}, {"shop_id": 99}),
+                ({"shop": 2, "region": 5}, {"shop": 99, "region": 5}),
+            ):
+                with case((kind, theirs)):
+                    answers: list[list[httpx.Response]] = []
+                    for given in (theirs, unknown):
+                        row = {"tenant_id": 1, "text": "x", **given}
+                        answers.append(
+                            [
+                                await client.post("/offer", json=row),
+                                await client.post("/offer", json=[{"tenant_id": 1, "text": "y"}, row]),
+                                await client.patch("/offer/1", json=given, headers=ANY),
+                            ]
+                        )
+                    assert [one.status_code for one in answers[0]] == [409, 409, 409]
+                    assert [one.text for one in answers[0]] == [one.text for one in answers[1]]
+            mine = await client.patch("/offer/1", json={"shop_id": 1, "shop": 1, "region": 5}, headers=ANY)
+            assert mine.status_code == (200 if kind == "owner" else 409)
+            assert THEIRS not in (await client.get("/offer")).text
+        assert await offers.count() == 2
+
+
+async def test_an_agent_refers_only_to_rows_within_the_scope_of_their_own_table(db: Database) -> None:
+    shops, offers = await db.create_all(Shop, Offer)
+    await shops.insert_all({"owner": 1 + n, "region": 5, "name": THEIRS if n else "mine"} for n in range(2))
+    await offers.insert(tenant_id=1, text="a")
+    tables = {"shop": Access(scope={"owner": 1}), "offer": Access(write=True, scope={"tenant_id": 1})}
+    tools = AgentTools(db, tables, sql=False, limits=AgentLimits()).tools
+    for given in (2, 99):
+        with case(given), pytest.raises(ForeignKeyViolationError, match="does not exist"):
+            await tools["insert_rows"].run({"table": "offer", "rows": [{"text": "x", "shop_id": given}]})
+        with case(given), pytest.raises(ForeignKeyViolationError, match="does not exist"):
+            await tools["update_rows"].run({"table": "offer", "keys": [1], "values": {"shop_id": given}})
+    shown = await tools["update_rows"].run({"table": "offer", "keys": [1], "values": {"shop_id": 1}})
+    assert shown["after"][0]["shop_id"] == 1

@@ -18,7 +18,9 @@ from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.exposed_table import ExposedTable
 from deebase.web._rest.json_forms import encode_rows, encoders_of, written
 from deebase.web._rest.problem_details import Problem, not_found
+from deebase.web._rest.visible_parents import Parents, must_see_parents
 from deebase.web.access_rules import Access, Source
+from deebase.web.foreign_key_columns import keys_in
 
 _AGGREGATES: Final[dict[str, Callable[..., Any]]] = {
     "count": count,
@@ -196,6 +198,12 @@ class AgentTools:
         scope: Any = one.access.scope
         return handle.xtra(**scope) if scope else handle
 
+    def _parents(self, one: ExposedTable) -> Parents:
+        """Return the tables that a table refers to and that have a scope."""
+        names = {key.table for key in keys_in(one.source)} & self._tables.keys()
+        others = {name: self._tables[name] for name in names}
+        return {name: self._handle(self._db, other) for name, other in others.items() if other.access.scope}
+
     def _named(self, one: ExposedTable, given: Mapping[str, Any], key: str, known: Sequence[str]) -> list[str]:
         names: Any = given.get(key)
         names = [names] if isinstance(names, str) else names or []
@@ -312,13 +320,13 @@ class AgentTools:
         if not one.grant.insert:
             raise self._not_allowed("added to", given["table"], [n for n, t in self._tables.items() if t.grant.insert])
         items = self._items(given, "rows")
-        held = _held(one)
+        held, parents = _held(one), self._parents(one)
         records = [one.values_of(item, (number,), held) for number, item in enumerate(items)]
 
         async def change(handle: Any) -> tuple[list[Any], list[Any]]:
-            await one.must_see_parents(handle, records, held)
+            await must_see_parents(handle, records, held, parents)
             rows = list(await handle.insert_all(records, returning=True))
-            await one.must_see_parents(handle, rows, held, stored=True)
+            await must_see_parents(handle, rows, held, parents, stored=True)
             return [], rows
 
         return await self._changed("insert_rows", one, given, change)
@@ -330,15 +338,15 @@ class AgentTools:
                 "changed in", given["table"], [n for n, t in self._tables.items() if t.grant.writable]
             )
         keys = self._keys(one, given)
-        values, held = one.values_of(given.get("values"), (), None), _held(one)
+        values, held, parents = one.values_of(given.get("values"), (), None), _held(one), self._parents(one)
         if not values:
             raise ValidationError("values names nothing to change", field="values")
 
         async def change(handle: Any) -> tuple[list[Any], list[Any]]:
             before = [await handle.get(key, for_update=True) for key in keys]
-            await one.must_see_parents(handle, [values], held)
+            await must_see_parents(handle, [values], held, parents)
             rows = [await handle.update(values, pk=key) for key in keys]
-            await one.must_see_parents(handle, rows, held, stored=True)
+            await must_see_parents(handle, rows, held, parents, stored=True)
             return before, rows
 
         return await self._changed("update_rows", one, given, change)

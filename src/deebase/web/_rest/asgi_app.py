@@ -15,7 +15,9 @@ from deebase.web._rest.exposed_table import Call, ExposedTable
 from deebase.web._rest.json_forms import written
 from deebase.web._rest.openapi_document import document
 from deebase.web._rest.problem_details import Problem, Reply, not_found, problem_of
+from deebase.web._rest.visible_parents import Parents
 from deebase.web.access_rules import Source, scope_for
+from deebase.web.foreign_key_columns import keys_in
 from deebase.web.served_tables import Served, ServedTables
 
 Scope = MutableMapping[str, Any]
@@ -190,8 +192,20 @@ class RestApp:
         exposed = await self._table(first)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         base = f"{place.prefix}/{quote(first, safe='')}"
-        call = Call(scope["method"], tuple(rest), query, headers, body_reader(scope, receive), base)
+        parents = await self._parents(exposed, user) if scope["method"] in ("POST", "PATCH") else {}
+        call = Call(scope["method"], tuple(rest), query, headers, body_reader(scope, receive), base, parents)
         return await exposed.answer(call, user)
+
+    async def _parents(self, exposed: ExposedTable, user: Any) -> Parents:
+        """Return the tables that a table refers to and that have a scope for a user."""
+        found: dict[str, Any] = {}
+        for name in {key.table for key in keys_in(exposed.source)} & self._served.access.keys():
+            held = await scope_for(self._served.access[name], user)
+            if held is None:
+                found[name] = None
+            elif held:
+                found[name] = (await self._table(name)).within(held)
+        return found
 
     async def _who(self, scope: Scope) -> Any:
         if self._user is None:
