@@ -70,6 +70,7 @@ async def test_its_own_names_are_served(client: httpx.AsyncClient, host: str) ->
     [
         ({"origin": "http://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
         ({}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"origin": "http://127.0.0.1:9"}, 403),

@@ -235,7 +235,11 @@ def _is_same_origin(headers: Headers, host: str) -> bool:
     """Whether a request that may change something was sent by a page of this server."""
     origin = headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc.lower() == host.strip().lower() != ""
+        try:
+            return urlsplit(origin).netloc.lower() == host.strip().lower() != ""
+        except ValueError:
+            # Half of the brackets of an IPv6 address.
+            return False
     # Browsers that do not send the origin say at least this.
     return headers.get("sec-fetch-site") in ("same-origin", "none")
 
