@@ -11,12 +11,13 @@ import pytest
 from fastapi import Depends, FastAPI
 from litestar import Litestar, asgi
 from starlette.applications import Starlette
+from starlette.authentication import SimpleUser, UnauthenticatedUser
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Mount
 
 from deebase import Check, Database, ForeignKey, ForeignKeyViolationError, Index
-from deebase.web import Access, AgentLimits, rest, router_of
+from deebase.web import Access, AgentLimits, rest, router_of, studio
 from deebase.web._agents.agent_tools import AgentTools
 from tests.support.api import client_of
 from tests.support.worlds import case
@@ -197,6 +198,35 @@ async def test_who_is_not_known_sees_nothing(db: Database) -> None:
         assert len((await client.get("/folder", headers={"x-tenant": "1"})).json()["rows"]) == 4
         assert (await client.get("/folder", headers={"x-tenant": "2"})).status_code == 404
         assert list((await client.get("/", headers={"x-tenant": "2"})).json()["tables"]) == ["note"]
+
+
+async def test_what_stands_for_nobody_is_no_user(db: Database) -> None:
+    await tables(db)
+    for nobody in (None, False, UnauthenticatedUser()):
+        apps: list[tuple[Any, str]] = [
+            (rest(db, {"note": Access()}, user=lambda _, found=nobody: found), "/note"),
+            (studio(db, user=lambda _, found=nobody: found), "/table/note"),
+        ]
+        for app, address in apps:
+            async with client_of(app) as client:
+                assert (await client.get(address)).status_code == 401, (nobody, address)
+    async with client_of(rest(db, {"note": Access()}, user=lambda _: SimpleUser("ada"))) as client:
+        assert (await client.get("/note")).status_code == 200
+
+
+async def test_no_cache_keeps_a_row_for_another_user(db: Database) -> None:
+    await tables(db)
+    for name, (app, prefix) in made_apps(db).items():
+        async with client_of(app, **{"x-tenant": "1"}) as client:
+            tag = (await client.get(f"{prefix}/note/1")).headers["etag"]
+            for address, headers in (("1", {}), ("1", {"if-none-match": tag}), ("98", {}), ("1?x=1", {})):
+                with case((name, address, headers)):
+                    answer = await client.get(f"{prefix}/note/{address}", headers=headers)
+                    assert answer.headers["cache-control"] == "private, no-cache"
+                    assert answer.headers["x-content-type-options"] == "nosniff"
+            # The row is as it was, and not one of the other tenant.
+            other = {"if-none-match": tag, "x-tenant": "2"}
+            assert (await client.get(f"{prefix}/note/1", headers=other)).status_code == 404
 
 
 async def test_an_error_of_the_program_shows_nothing(db: Database, caplog: pytest.LogCaptureFixture) -> None:

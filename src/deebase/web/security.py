@@ -22,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deebase.web.access_rules import is_known
+
 #: No script and no style inside of a page, and nothing of another origin.
 POLICY = "; ".join(
     [
@@ -148,7 +150,7 @@ class Protected:
                 user = await found if inspect.isawaitable(found) else found
         except Exception as error:
             return _refused_by_program(error)
-        if user is not None:
+        if is_known(user):
             scope[_USER] = user
             return None
         if self._protection.login is None or scope["method"] not in ("GET", "HEAD"):

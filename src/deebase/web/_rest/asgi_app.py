@@ -14,9 +14,9 @@ from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.exposed_table import Call, ExposedTable
 from deebase.web._rest.json_forms import written
 from deebase.web._rest.openapi_document import document
-from deebase.web._rest.problem_details import Problem, Reply, not_found, problem_of
+from deebase.web._rest.problem_details import PROTECTION, Problem, Reply, not_found, problem_of
 from deebase.web._rest.visible_parents import Parents
-from deebase.web.access_rules import Source, scope_for
+from deebase.web.access_rules import Source, is_known, scope_for
 from deebase.web.foreign_key_columns import keys_in
 from deebase.web.served_tables import Served, ServedTables
 
@@ -57,11 +57,9 @@ def _place_of(scope: Scope) -> _Place:
 
 async def respond(scope: Scope, send: Send, reply: Reply) -> None:
     """Send a response."""
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in (*reply.headers, *PROTECTION)]
     if reply.status not in (204, 304):
         headers.append((b"content-length", str(len(reply.body)).encode()))
-    headers.append((b"x-content-type-options", b"nosniff"))
-    headers.append((b"cache-control", b"no-cache"))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else reply.body
     await send({"type": "http.response.body", "body": body})
@@ -176,7 +174,7 @@ class RestApp:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
         else:
-            what = f"{scope['method']} {scope['path']}"
+            what = f"{scope['method']} {quote(scope['path'])}"
             reply = await guarded(lambda: self._answer(scope, receive), self._limits, what)
             await respond(scope, send, reply)
 
@@ -215,7 +213,7 @@ class RestApp:
         found = self._user(Request(scope))
         if inspect.isawaitable(found):
             found = await found
-        if found is None:
+        if not is_known(found):
             raise Problem(401, "log in first", "unauthenticated", headers=(("www-authenticate", "Bearer"),))
         return found
 
