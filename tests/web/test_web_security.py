@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from itertools import product
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,12 +14,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deebase import Database, DatabaseError
-from deebase.web import studio
+from deebase.migrations import Migrator
+from deebase.web import Access, rest, studio
 from deebase.web._studio.site import Limits, Site
 from deebase.web.security import Protection, host_name
 from tests.support.browser import BASE, HOSTILE, browsing
 
 TOKEN = "correct-horse"
+#: What a client may send in the place of a form: its content type, and the body.
+BODIES = [
+    ("multipart/form-data", b"x"),
+    ("multipart/form-data; boundary=x", b"y"),
+    ("application/x-www-form-urlencoded", b"a=" + b"a" * 5 * 2**20),
+    ("application/x-www-form-urlencoded", b"a&" * 5000),
+    ("application/json", b"{}"),
+]
 
 
 @pytest.fixture
@@ -142,3 +153,35 @@ async def test_what_goes_wrong_is_a_page_in_words(caplog: pytest.LogCaptureFixtu
             page = await browser.get("/refused", 500)
             assert page.text.count("<script>alert(1)</script>") == 2
             assert "longer than 0 seconds" in (await browser.get("/waits", 504)).text
+
+
+async def test_what_is_no_form_is_refused_and_not_logged_as_a_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Database(":memory:") as db:
+        await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        app = studio(db, write=True, queries=tmp_path / "q.json", migrations=Migrator(db, tmp_path / "migrations"))
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE, headers={"origin": BASE}) as client:
+            for address, (kind, body) in product(("/sql", "/migrations", "/table/t/add"), BODIES):
+                answer = await client.post(address, content=body, headers={"content-type": kind})
+                assert answer.status_code == 400, (address, kind, body[:20])
+    assert not [record for record in caplog.records if record.name.startswith("deebase")]
+
+
+async def test_the_log_has_one_line_of_each_request(caplog: pytest.LogCaptureFixture) -> None:
+    async with Database(":memory:") as db:
+
+        def fails(user: object) -> dict[str, object]:
+            raise RuntimeError
+
+        tables = {"t": Access(scope=fails)}
+        await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        await db.reflect()
+        for app in (studio(db, user=lambda _: 1, tables=tables), rest(db, tables, user=lambda _: 1)):
+            caplog.clear()
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE) as client:
+                for address in ("/t/a%0d%0aERROR%20forged", "/table/t/row/a%0d%0aERROR%20forged"):
+                    await client.get(address)
+            assert len(caplog.messages) == 1
+            assert caplog.messages[0].splitlines() == caplog.messages
