@@ -11,13 +11,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from deebase import ConfigurationError, Database, InvalidOperationError, NotFoundError, ValidationError, View
+from deebase import (
+    ConfigurationError,
+    Database,
+    IntegrityError,
+    InvalidOperationError,
+    NotFoundError,
+    ValidationError,
+    View,
+)
 from deebase.queries import avg, count, day, hour, max_, min_, month, sum_, year
 from deebase.web._agents.agent_schemas import Schema, schemas_of
 from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.exposed_table import ExposedTable
 from deebase.web._rest.json_forms import encode_rows, encoders_of, written
-from deebase.web._rest.problem_details import Problem, not_found
+from deebase.web._rest.problem_details import Problem, not_found, problem_of
 from deebase.web._rest.visible_parents import Parents, must_see_parents
 from deebase.web.access_rules import Access, Source
 from deebase.web.foreign_key_columns import keys_in
@@ -110,6 +118,11 @@ class AgentTools:
         for name, access in tables.items():
             if callable(access.scope):
                 raise ConfigurationError(f"the scope of {name} is a dict: an agent is no user", hint="scope={...}")
+        #: Nothing is hidden from the agent, so that it may read which tables and columns an error names.
+        self._shows_all = sql or (
+            {*dir(db.t), *dir(db.v)} <= tables.keys()
+            and all({*one.source.columns} <= {*one.grant.columns} for one in self._tables.values())
+        )
         schemas = schemas_of(self._tables, limits.rows, sorted(_AGGREGATES), sorted(_PERIODS), db.dialect.name)
         runs: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "list_tables": self._list_tables,
@@ -167,7 +180,11 @@ class AgentTools:
                 "schema": one.forms[column.name].schema,
                 "key": column.name in one.keys,
                 "writable": column.name in one.input_forms,
-                **({"references": ".".join(column.references)} if column.references else {}),
+                **(
+                    {"references": ".".join(column.references)}
+                    if column.references and self._is_shown(*column.references)
+                    else {}
+                ),
             }
             for column in one.columns
             if column.name in one.grant.columns
@@ -180,6 +197,10 @@ class AgentTools:
             "related": list(one.grant.paths),
             "search": list(one.source.searchable) if one.has_search else [],
         }
+
+    def _is_shown(self, table: str, column: str) -> bool:
+        """Whether the agent sees a column of a table."""
+        return table in self._tables and column in self._tables[table].grant.columns
 
     def _limit(self, given: Mapping[str, Any]) -> int:
         limit = given.get("limit", min(50, self._limits.rows))
@@ -419,6 +440,10 @@ class AgentTools:
             if given.get("confirm") is not None:
                 note = "nothing is stored: the rows, or the arguments, are not those of the preview; this is a new one"
             return {"applied": False, "note": note, "confirm": digest, **result}
+        except IntegrityError as error:
+            if self._shows_all:
+                raise
+            raise problem_of(error, one.grant.columns) from error
         except NotFoundError as error:
             raise NotFoundError(
                 "a row with one of these keys does not exist", hint="find keys with read_rows"
