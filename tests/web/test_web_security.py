@@ -16,6 +16,7 @@ from starlette.responses import Response
 from deebase import Database, DatabaseError
 from deebase.migrations import Migrator
 from deebase.web import Access, rest, studio
+from deebase.web._studio.app import protected_app
 from deebase.web._studio.site import Limits, Site
 from deebase.web.security import Protection, host_name
 from tests.support.browser import BASE, HOSTILE, browsing
@@ -185,3 +186,20 @@ async def test_the_log_has_one_line_of_each_request(caplog: pytest.LogCaptureFix
                     await client.get(address)
             assert len(caplog.messages) == 1
             assert caplog.messages[0].splitlines() == caplog.messages
+
+
+async def test_a_file_is_not_larger_than_the_memory_for_it() -> None:
+    async with Database(":memory:") as db:
+        await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT)")
+        await db.reflect()
+        await db.t.t.insert_all({"body": "x" * 1000} for _ in range(30))
+        site = Site(db, title="x", protection=Protection(), limits=Limits(export_bytes=20_000))
+        transport = httpx.ASGITransport(app=protected_app(site))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            for form in ("csv", "json", "ndjson"):
+                answer = await client.get(f"/table/t/export.{form}")
+                assert answer.status_code == 400
+                assert "larger than" in answer.text
+                some = await client.get(f"/table/t/export.{form}?to.id=10")
+                assert some.status_code == 200
+                assert len(some.content) > 10_000
