@@ -136,7 +136,8 @@ def _must_be_paths(source: Source, paths: tuple[str, ...]) -> None:
 def is_known(user: Any) -> bool:
     """Whether a function of the program has found a user.
 
-    None stands for nobody. So do False, and an object that says so, as Starlette and Django have one.
+    None means that there is no user. So does False, and an object of Starlette or Django whose ``is_authenticated`` is
+    False.
     """
     return user is not None and user is not False and getattr(user, "is_authenticated", True) is not False
 

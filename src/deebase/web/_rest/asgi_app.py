@@ -190,7 +190,7 @@ class RestApp:
         exposed = await self._table(first)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         base = f"{place.prefix}/{quote(first, safe='')}"
-        parents = await self._parents(exposed, user) if scope["method"] in ("POST", "PATCH") else {}
+        parents: Parents = await self._parents(exposed, user) if scope["method"] in ("POST", "PATCH") else {}
         call = Call(scope["method"], tuple(rest), query, headers, body_reader(scope, receive), base, parents)
         return await exposed.answer(call, user)
 
