@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import pytest
 from mcp import ClientSession, StdioServerParameters, stdio_client
 
-from deebase import Check, Database, ForeignKey, Text
+from deebase import Check, Database, ForeignKey, Index, Text
 from deebase.web import Access, AgentLimits
 from deebase.web._agents.agent_tools import AgentTools
 from deebase.web._agents.mcp_server import answer
@@ -278,3 +278,45 @@ async def test_no_tool_shows_or_changes_a_row_of_another_tenant(db: Database) ->
     # The folder of a note of ours is theirs, and none of the tools says so.
     shown = await tools["read_rows"].run({"table": "note", "select": ["id", "folder_id.name"]})
     assert shown["rows"] == [{"id": 1, "folder_id.name": None}]
+
+
+@dataclass
+class Sheet:
+    id: int | None
+    slug: str
+    covert_kind: Annotated[str, Check("covert_kind <> slug")] = "a"
+
+
+@dataclass
+class CovertLink:
+    id: int | None
+    sheet_id: ForeignKey[int, "sheet"]
+
+
+async def test_errors_name_nothing_that_is_hidden_from_the_agent(db: Database) -> None:
+    unique = {"indexes": [Index("ux_sheet", "covert_kind", "slug", unique=True)]}
+    sheets, links = await db.create_all(Sheet, CovertLink, options={Sheet: unique})
+    await sheets.insert_all({"slug": slug} for slug in ("x", "y"))
+    await links.insert(sheet_id=1)
+    limits = AgentLimits()
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("insert_rows", {"rows": [{"slug": "x"}]}),
+        ("update_rows", {"keys": [1], "values": {"slug": "y"}}),
+        ("update_rows", {"keys": [1], "values": {"slug": "a"}}),
+        ("delete_rows", {"keys": [1]}),
+    ]
+    some = {"sheet": Access(read=["id", "slug"], write=["slug"], delete=True)}
+    every = {"sheet": Access(write=True, delete=True), "covert_link": Access()}
+    for access, is_named in ((some, False), (every, True)):
+        tools = AgentTools(db, access, sql=False, limits=limits).tools
+        for name, arguments in calls:
+            with case((name, arguments, is_named)):
+                texts, result = await answer(tools, name, {"table": "sheet", **arguments}, limits)
+                assert result is None
+                assert texts[0]
+                assert is_named or "covert" not in texts[0].lower()
+                # To whom nothing is hidden, the error says what the database says.
+                assert is_named is ("sheet: " in texts[0] or "sheet (" in texts[0])
+    tools = AgentTools(db, {"covert_link": Access()}, sql=False, limits=limits).tools
+    described = await tools["describe_table"].run({"table": "covert_link"})
+    assert not any("references" in column for column in described["columns"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Annotated, Any
 
 import httpx
@@ -10,12 +11,14 @@ import pytest
 from fastapi import Depends, FastAPI
 from litestar import Litestar, asgi
 from starlette.applications import Starlette
+from starlette.authentication import SimpleUser, UnauthenticatedUser
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Mount
 
-from deebase import Check, Database, ForeignKey, Index
-from deebase.web import Access, rest, router_of
+from deebase import Check, Database, ForeignKey, ForeignKeyViolationError, Index
+from deebase.web import Access, AgentLimits, rest, router_of, studio
+from deebase.web._agents.agent_tools import AgentTools
 from tests.support.api import client_of
 from tests.support.worlds import case
 
@@ -197,6 +200,35 @@ async def test_who_is_not_known_sees_nothing(db: Database) -> None:
         assert list((await client.get("/", headers={"x-tenant": "2"})).json()["tables"]) == ["note"]
 
 
+async def test_what_stands_for_nobody_is_no_user(db: Database) -> None:
+    await tables(db)
+    for nobody in (None, False, UnauthenticatedUser()):
+        apps: list[tuple[Any, str]] = [
+            (rest(db, {"note": Access()}, user=lambda _, found=nobody: found), "/note"),
+            (studio(db, user=lambda _, found=nobody: found), "/table/note"),
+        ]
+        for app, address in apps:
+            async with client_of(app) as client:
+                assert (await client.get(address)).status_code == 401, (nobody, address)
+    async with client_of(rest(db, {"note": Access()}, user=lambda _: SimpleUser("ada"))) as client:
+        assert (await client.get("/note")).status_code == 200
+
+
+async def test_no_cache_keeps_a_row_for_another_user(db: Database) -> None:
+    await tables(db)
+    for name, (app, prefix) in made_apps(db).items():
+        async with client_of(app, **{"x-tenant": "1"}) as client:
+            tag = (await client.get(f"{prefix}/note/1")).headers["etag"]
+            for address, headers in (("1", {}), ("1", {"if-none-match": tag}), ("98", {}), ("1?x=1", {})):
+                with case((name, address, headers)):
+                    answer = await client.get(f"{prefix}/note/{address}", headers=headers)
+                    assert answer.headers["cache-control"] == "private, no-cache"
+                    assert answer.headers["x-content-type-options"] == "nosniff"
+            # The row is as it was, and not one of the other tenant.
+            other = {"if-none-match": tag, "x-tenant": "2"}
+            assert (await client.get(f"{prefix}/note/1", headers=other)).status_code == 404
+
+
 async def test_an_error_of_the_program_shows_nothing(db: Database, caplog: pytest.LogCaptureFixture) -> None:
     await tables(db)
 
@@ -254,3 +286,79 @@ async def test_a_router_is_part_of_its_application(db: Database) -> None:
     }
     assert list(schemas["ChangedNote"]["properties"]) == ["id", "text", "folder_id.name"]
     assert "application/problem+json" in listed["responses"]["422"]["content"]
+
+
+@dataclass
+class Shop:
+    id: int | None
+    owner: int
+    region: int
+    name: str
+
+
+@dataclass
+class Offer:
+    id: int | None
+    tenant_id: int
+    shop_id: ForeignKey[int, "shop"] | None
+    shop: int | None
+    region: int | None
+    text: str
+
+
+async def test_a_row_refers_only_to_rows_within_the_scope_of_their_own_table(db: Database) -> None:
+    keys = {("shop", "region"): ForeignKey("shop", columns=("id", "region"))}
+    options: dict[type[Any], dict[str, Any]] = {
+        Shop: {"indexes": [Index("uq_shop", "id", "region", unique=True)]},
+        Offer: {"foreign_keys": keys},
+    }
+    shops, offers = await db.create_all(Shop, Offer, options=options)
+    await shops.insert_all({"owner": 1 + n, "region": 5, "name": THEIRS if n else "mine"} for n in range(2))
+    await offers.insert_all([{"tenant_id": 1, "text": "a"}, {"tenant_id": 1, "text": "b"}])
+    seen: list[tuple[str, Any]] = [("owner", lambda user: {"owner": user}), ("nobody", lambda user: None)]
+    for (kind, of_shop), of_offer in product(seen, [lambda user: {"tenant_id": user}, lambda user: {}]):
+        access = {
+            "shop": Access(scope=of_shop),
+            "offer": Access(
+                read=["id", "text", "shop_id", "shop_id.name"],
+                write=["tenant_id", "text", "shop_id", "shop", "region"],
+                scope=of_offer,
+            ),
+        }
+        async with client_of(rest(db, access, user=tenant), **{"x-tenant": "1"}) as client:
+            for theirs, unknown in (
+                ({"shop_id": 2}, {"shop_id": 99}),
+                ({"shop": 2, "region": 5}, {"shop": 99, "region": 5}),
+            ):
+                with case((kind, theirs)):
+                    answers: list[list[httpx.Response]] = []
+                    for given in (theirs, unknown):
+                        row = {"tenant_id": 1, "text": "x", **given}
+                        answers.append(
+                            [
+                                await client.post("/offer", json=row),
+                                await client.post("/offer", json=[{"tenant_id": 1, "text": "y"}, row]),
+                                await client.patch("/offer/1", json=given, headers=ANY),
+                            ]
+                        )
+                    assert [one.status_code for one in answers[0]] == [409, 409, 409]
+                    assert [one.text for one in answers[0]] == [one.text for one in answers[1]]
+            mine = await client.patch("/offer/1", json={"shop_id": 1, "shop": 1, "region": 5}, headers=ANY)
+            assert mine.status_code == (200 if kind == "owner" else 409)
+            assert THEIRS not in (await client.get("/offer")).text
+        assert await offers.count() == 2
+
+
+async def test_an_agent_refers_only_to_rows_within_the_scope_of_their_own_table(db: Database) -> None:
+    shops, offers = await db.create_all(Shop, Offer)
+    await shops.insert_all({"owner": 1 + n, "region": 5, "name": THEIRS if n else "mine"} for n in range(2))
+    await offers.insert(tenant_id=1, text="a")
+    tables = {"shop": Access(scope={"owner": 1}), "offer": Access(write=True, scope={"tenant_id": 1})}
+    tools = AgentTools(db, tables, sql=False, limits=AgentLimits()).tools
+    for given in (2, 99):
+        with case(given), pytest.raises(ForeignKeyViolationError, match="does not exist"):
+            await tools["insert_rows"].run({"table": "offer", "rows": [{"text": "x", "shop_id": given}]})
+        with case(given), pytest.raises(ForeignKeyViolationError, match="does not exist"):
+            await tools["update_rows"].run({"table": "offer", "keys": [1], "values": {"shop_id": given}})
+    shown = await tools["update_rows"].run({"table": "offer", "keys": [1], "values": {"shop_id": 1}})
+    assert shown["after"][0]["shop_id"] == 1

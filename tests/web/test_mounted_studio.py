@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -267,6 +268,22 @@ async def test_sql_of_users_is_off_unless_the_program_wants_it(blog: Database) -
                 assert page.status_code == status
                 # No rule limits it: the rows of both tenants are counted.
                 assert (">130<" in page.text) is (status == 200)
+
+
+async def test_rules_for_all_known_tables_show_no_table_that_the_program_does_not_know(tmp_path: Path) -> None:
+    async with Database(tmp_path / "a.db") as db:
+        await db.create_all(Author, Post)
+        await db.q("CREATE TABLE covert (id INTEGER PRIMARY KEY)")
+    async with Database(tmp_path / "a.db") as db:
+        await db.create_all(Author, Post, if_not_exists=True)
+        assert dir(db.t) == ["author", "post"]
+        app = fastapi_app(studio(db, user=tenant, tables={"author": Access(), "post": Access()}))
+        async with client_of(app, **{"x-tenant": "1"}) as client:
+            for address in ("schema", "schema.sql", "diagram", "doctor", "table/covert", "table/post/schema"):
+                with case(address):
+                    answer = await client.get(f"/admin/{address}")
+                    assert answer.status_code == 404
+                    assert "covert (" not in answer.text
 
 
 async def test_a_scope_that_fits_no_column_is_logged_and_not_shown(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from itertools import product
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,12 +14,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deebase import Database, DatabaseError
-from deebase.web import studio
+from deebase.migrations import Migrator
+from deebase.web import Access, rest, studio
+from deebase.web._studio.app import protected_app
 from deebase.web._studio.site import Limits, Site
 from deebase.web.security import Protection, host_name
 from tests.support.browser import BASE, HOSTILE, browsing
 
 TOKEN = "correct-horse"
+#: What a client may send in the place of a form: its content type, and the body.
+BODIES = [
+    ("multipart/form-data", b"x"),
+    ("multipart/form-data; boundary=x", b"y"),
+    ("application/x-www-form-urlencoded", b"a=" + b"a" * 5 * 2**20),
+    ("application/x-www-form-urlencoded", b"a&" * 5000),
+    ("application/json", b"{}"),
+]
 
 
 @pytest.fixture
@@ -70,6 +82,7 @@ async def test_its_own_names_are_served(client: httpx.AsyncClient, host: str) ->
     [
         ({"origin": "http://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
         ({}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"origin": "http://127.0.0.1:9"}, 403),
@@ -141,3 +154,52 @@ async def test_what_goes_wrong_is_a_page_in_words(caplog: pytest.LogCaptureFixtu
             page = await browser.get("/refused", 500)
             assert page.text.count("<script>alert(1)</script>") == 2
             assert "longer than 0 seconds" in (await browser.get("/waits", 504)).text
+
+
+async def test_what_is_no_form_is_refused_and_not_logged_as_a_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Database(":memory:") as db:
+        await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        app = studio(db, write=True, queries=tmp_path / "q.json", migrations=Migrator(db, tmp_path / "migrations"))
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE, headers={"origin": BASE}) as client:
+            for address, (kind, body) in product(("/sql", "/migrations", "/table/t/add"), BODIES):
+                answer = await client.post(address, content=body, headers={"content-type": kind})
+                assert answer.status_code == 400, (address, kind, body[:20])
+    assert not [record for record in caplog.records if record.name.startswith("deebase")]
+
+
+async def test_the_log_has_one_line_of_each_request(caplog: pytest.LogCaptureFixture) -> None:
+    async with Database(":memory:") as db:
+
+        def fails(user: object) -> dict[str, object]:
+            raise RuntimeError
+
+        tables = {"t": Access(scope=fails)}
+        await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        await db.reflect()
+        for app in (studio(db, user=lambda _: 1, tables=tables), rest(db, tables, user=lambda _: 1)):
+            caplog.clear()
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE) as client:
+                for address in ("/t/a%0d%0aERROR%20forged", "/table/t/row/a%0d%0aERROR%20forged"):
+                    await client.get(address)
+            assert len(caplog.messages) == 1
+            assert caplog.messages[0].splitlines() == caplog.messages
+
+
+async def test_a_file_is_not_larger_than_the_memory_for_it() -> None:
+    async with Database(":memory:") as db:
+        await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT)")
+        await db.reflect()
+        await db.t.t.insert_all({"body": "x" * 1000} for _ in range(30))
+        site = Site(db, title="x", protection=Protection(), limits=Limits(export_bytes=20_000))
+        transport = httpx.ASGITransport(app=protected_app(site))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            for form in ("csv", "json", "ndjson"):
+                answer = await client.get(f"/table/t/export.{form}")
+                assert answer.status_code == 400
+                assert "larger than" in answer.text
+                some = await client.get(f"/table/t/export.{form}?to.id=10")
+                assert some.status_code == 200
+                assert len(some.content) > 10_000

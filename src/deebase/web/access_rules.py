@@ -133,6 +133,15 @@ def _must_be_paths(source: Source, paths: tuple[str, ...]) -> None:
         ) from error
 
 
+def is_known(user: Any) -> bool:
+    """Whether a function of the program has found a user.
+
+    None means that there is no user. So does False, and an object of Starlette or Django whose ``is_authenticated`` is
+    False.
+    """
+    return user is not None and user is not False and getattr(user, "is_authenticated", True) is not False
+
+
 async def scope_for(access: Access, user: Any) -> Mapping[str, Any] | None:
     """Return the columns and values of the rows that exist for a user; None if the user has no access to the table."""
     found: Any = access.scope(user) if callable(access.scope) else access.scope

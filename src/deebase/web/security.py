@@ -22,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deebase.web.access_rules import is_known
+
 #: No script and no style inside of a page, and nothing of another origin.
 POLICY = "; ".join(
     [
@@ -148,7 +150,7 @@ class Protected:
                 user = await found if inspect.isawaitable(found) else found
         except Exception as error:
             return _refused_by_program(error)
-        if user is not None:
+        if is_known(user):
             scope[_USER] = user
             return None
         if self._protection.login is None or scope["method"] not in ("GET", "HEAD"):
@@ -235,7 +237,11 @@ def _is_same_origin(headers: Headers, host: str) -> bool:
     """Whether a request that may change something was sent by a page of this server."""
     origin = headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc.lower() == host.strip().lower() != ""
+        try:
+            return urlsplit(origin).netloc.lower() == host.strip().lower() != ""
+        except ValueError:
+            # Half of the brackets of an IPv6 address.
+            return False
     # Browsers that do not send the origin say at least this.
     return headers.get("sec-fetch-site") in ("same-origin", "none")
 

@@ -11,14 +11,24 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from deebase import ConfigurationError, Database, InvalidOperationError, NotFoundError, ValidationError, View
+from deebase import (
+    ConfigurationError,
+    Database,
+    IntegrityError,
+    InvalidOperationError,
+    NotFoundError,
+    ValidationError,
+    View,
+)
 from deebase.queries import avg, count, day, hour, max_, min_, month, sum_, year
 from deebase.web._agents.agent_schemas import Schema, schemas_of
 from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.exposed_table import ExposedTable
 from deebase.web._rest.json_forms import encode_rows, encoders_of, written
-from deebase.web._rest.problem_details import Problem, not_found
+from deebase.web._rest.problem_details import Problem, not_found, problem_of
+from deebase.web._rest.visible_parents import Parents, must_see_parents
 from deebase.web.access_rules import Access, Source
+from deebase.web.foreign_key_columns import keys_in
 
 _AGGREGATES: Final[dict[str, Callable[..., Any]]] = {
     "count": count,
@@ -108,6 +118,11 @@ class AgentTools:
         for name, access in tables.items():
             if callable(access.scope):
                 raise ConfigurationError(f"the scope of {name} is a dict: an agent is no user", hint="scope={...}")
+        #: Nothing is hidden from the agent, so that it may read which tables and columns an error names.
+        self._shows_all = sql or (
+            {*dir(db.t), *dir(db.v)} <= tables.keys()
+            and all({*one.source.columns} <= {*one.grant.columns} for one in self._tables.values())
+        )
         language = db.dialect.dialect_description.partition("+")[0]
         schemas = schemas_of(self._tables, limits.rows, sorted(_AGGREGATES), sorted(_PERIODS), language)
         runs: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
@@ -166,7 +181,11 @@ class AgentTools:
                 "schema": one.forms[column.name].schema,
                 "key": column.name in one.keys,
                 "writable": column.name in one.input_forms,
-                **({"references": ".".join(column.references)} if column.references else {}),
+                **(
+                    {"references": ".".join(column.references)}
+                    if column.references and self._is_shown(*column.references)
+                    else {}
+                ),
             }
             for column in one.columns
             if column.name in one.grant.columns
@@ -179,6 +198,10 @@ class AgentTools:
             "related": list(one.grant.paths),
             "search": list(one.source.searchable) if one.has_search else [],
         }
+
+    def _is_shown(self, table: str, column: str) -> bool:
+        """Whether the agent sees a column of a table."""
+        return table in self._tables and column in self._tables[table].grant.columns
 
     def _limit(self, given: Mapping[str, Any]) -> int:
         limit = given.get("limit", min(50, self._limits.rows))
@@ -196,6 +219,12 @@ class AgentTools:
         handle = source.rows_as(dict)
         scope: Any = one.access.scope
         return handle.xtra(**scope) if scope else handle
+
+    def _parents(self, one: ExposedTable) -> Parents:
+        """Return the tables that a table refers to and that have a scope."""
+        names = {key.table for key in keys_in(one.source)} & self._tables.keys()
+        others = {name: self._tables[name] for name in names}
+        return {name: self._handle(self._db, other) for name, other in others.items() if other.access.scope}
 
     def _named(self, one: ExposedTable, given: Mapping[str, Any], key: str, known: Sequence[str]) -> list[str]:
         names: Any = given.get(key)
@@ -313,13 +342,13 @@ class AgentTools:
         if not one.grant.insert:
             raise self._not_allowed("added to", given["table"], [n for n, t in self._tables.items() if t.grant.insert])
         items = self._items(given, "rows")
-        held = _held(one)
+        held, parents = _held(one), self._parents(one)
         records = [one.values_of(item, (number,), held) for number, item in enumerate(items)]
 
         async def change(handle: Any) -> tuple[list[Any], list[Any]]:
-            await one.must_see_parents(handle, records, held)
+            await must_see_parents(handle, records, held, parents)
             rows = list(await handle.insert_all(records, returning=True))
-            await one.must_see_parents(handle, rows, held, stored=True)
+            await must_see_parents(handle, rows, held, parents, stored=True)
             return [], rows
 
         return await self._changed("insert_rows", one, given, change)
@@ -331,15 +360,15 @@ class AgentTools:
                 "changed in", given["table"], [n for n, t in self._tables.items() if t.grant.writable]
             )
         keys = self._keys(one, given)
-        values, held = one.values_of(given.get("values"), (), None), _held(one)
+        values, held, parents = one.values_of(given.get("values"), (), None), _held(one), self._parents(one)
         if not values:
             raise ValidationError("values names nothing to change", field="values")
 
         async def change(handle: Any) -> tuple[list[Any], list[Any]]:
             before = [await handle.get(key, for_update=True) for key in keys]
-            await one.must_see_parents(handle, [values], held)
+            await must_see_parents(handle, [values], held, parents)
             rows = [await handle.update(values, pk=key) for key in keys]
-            await one.must_see_parents(handle, rows, held, stored=True)
+            await must_see_parents(handle, rows, held, parents, stored=True)
             return before, rows
 
         return await self._changed("update_rows", one, given, change)
@@ -412,6 +441,10 @@ class AgentTools:
             if given.get("confirm") is not None:
                 note = "nothing is stored: the rows, or the arguments, are not those of the preview; this is a new one"
             return {"applied": False, "note": note, "confirm": digest, **result}
+        except IntegrityError as error:
+            if self._shows_all:
+                raise
+            raise problem_of(error, one.grant.columns) from error
         except NotFoundError as error:
             raise NotFoundError(
                 "a row with one of these keys does not exist", hint="find keys with read_rows"

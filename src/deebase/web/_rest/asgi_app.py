@@ -14,8 +14,10 @@ from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.exposed_table import Call, ExposedTable
 from deebase.web._rest.json_forms import written
 from deebase.web._rest.openapi_document import document
-from deebase.web._rest.problem_details import Problem, Reply, not_found, problem_of
-from deebase.web.access_rules import Source, scope_for
+from deebase.web._rest.problem_details import PROTECTION, Problem, Reply, not_found, problem_of
+from deebase.web._rest.visible_parents import Parents
+from deebase.web.access_rules import Source, is_known, scope_for
+from deebase.web.foreign_key_columns import keys_in
 from deebase.web.served_tables import Served, ServedTables
 
 Scope = MutableMapping[str, Any]
@@ -55,11 +57,9 @@ def _place_of(scope: Scope) -> _Place:
 
 async def respond(scope: Scope, send: Send, reply: Reply) -> None:
     """Send a response."""
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in (*reply.headers, *PROTECTION)]
     if reply.status not in (204, 304):
         headers.append((b"content-length", str(len(reply.body)).encode()))
-    headers.append((b"x-content-type-options", b"nosniff"))
-    headers.append((b"cache-control", b"no-cache"))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else reply.body
     await send({"type": "http.response.body", "body": body})
@@ -174,7 +174,7 @@ class RestApp:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
         else:
-            what = f"{scope['method']} {scope['path']}"
+            what = f"{scope['method']} {quote(scope['path'])}"
             reply = await guarded(lambda: self._answer(scope, receive), self._limits, what)
             await respond(scope, send, reply)
 
@@ -190,8 +190,20 @@ class RestApp:
         exposed = await self._table(first)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         base = f"{place.prefix}/{quote(first, safe='')}"
-        call = Call(scope["method"], tuple(rest), query, headers, body_reader(scope, receive), base)
+        parents: Parents = await self._parents(exposed, user) if scope["method"] in ("POST", "PATCH") else {}
+        call = Call(scope["method"], tuple(rest), query, headers, body_reader(scope, receive), base, parents)
         return await exposed.answer(call, user)
+
+    async def _parents(self, exposed: ExposedTable, user: Any) -> Parents:
+        """Return the tables that a table refers to and that have a scope for a user."""
+        found: dict[str, Any] = {}
+        for name in {key.table for key in keys_in(exposed.source)} & self._served.access.keys():
+            held = await scope_for(self._served.access[name], user)
+            if held is None:
+                found[name] = None
+            elif held:
+                found[name] = (await self._table(name)).within(held)
+        return found
 
     async def _who(self, scope: Scope) -> Any:
         if self._user is None:
@@ -201,7 +213,7 @@ class RestApp:
         found = self._user(Request(scope))
         if inspect.isawaitable(found):
             found = await found
-        if found is None:
+        if not is_known(found):
             raise Problem(401, "log in first", "unauthenticated", headers=(("www-authenticate", "Bearer"),))
         return found
 

@@ -8,15 +8,16 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from deebase import DeeBaseError, ForeignKeyViolationError, IntegrityError, NotFoundError, ScopeError, ValidationError
+from deebase import DeeBaseError, IntegrityError, NotFoundError, ScopeError, ValidationError
 from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.json_forms import checked_form_of, encode_rows, encoders_of, form_of, read, written
 from deebase.web._rest.problem_details import Fault, Faults, Problem, Reply, not_found, pointer_to, problem_of
 from deebase.web._rest.url_conditions import MAX_OFFSET, Asked, Readable
+from deebase.web._rest.visible_parents import Parents, must_see_parents
 from deebase.web.access_rules import Access, Source, grant_of, keys_of, scope_for
 
 _JSON: Final = ("content-type", "application/json")
@@ -40,6 +41,7 @@ class Call:
         headers: by name in lower case.
         body: reads the body, of the given number of bytes at most.
         base: the path of the table, as URLs have it.
+        parents: the tables that it refers to, within the scopes of the user.
     """
 
     method: str
@@ -48,6 +50,7 @@ class Call:
     headers: Mapping[str, str]
     body: Callable[[int], Awaitable[bytes]]
     base: str
+    parents: Parents = field(default_factory=dict[str, Any])
 
 
 class ExposedTable:
@@ -108,10 +111,14 @@ class ExposedTable:
         if scope is None:
             raise not_found()
         try:
-            handle = self._rows.xtra(**scope) if scope else self._rows
-            return await self._answer(call, handle, frozenset(scope))
+            return await self._answer(call, self.within(scope), frozenset(scope))
         except DeeBaseError as error:
-            raise problem_of(error, self._known, names_keys=call.method == "POST" and not scope) from error
+            names_keys = call.method == "POST" and not scope and not call.parents
+            raise problem_of(error, self._known, names_keys=names_keys) from error
+
+    def within(self, scope: Mapping[str, Any]) -> Any:
+        """Return the rows of a scope."""
+        return self._rows.xtra(**scope) if scope else self._rows
 
     async def _answer(self, call: Call, handle: Any, held: frozenset[str]) -> Reply:
         if call.method in ("GET", "HEAD"):
@@ -309,10 +316,10 @@ class ExposedTable:
             return await self._insert_all(call, given, handle, held)
         values = self.values_of(given, (), held)
         # One statement needs no transaction.
-        async with handle.transaction() if held or self.grant.paths else nullcontext():
-            await self.must_see_parents(handle, [values], held)
+        async with handle.transaction() if held or call.parents or self.grant.paths else nullcontext():
+            await must_see_parents(handle, [values], held, call.parents)
             row = await handle.insert(values)
-            await self.must_see_parents(handle, [row], held, stored=True)
+            await must_see_parents(handle, [row], held, call.parents, stored=True)
             (shown,) = await self._shown(handle, [row])
         body = self._represented(shown)
         headers: tuple[tuple[str, str], ...] = (_JSON,)
@@ -335,12 +342,12 @@ class ExposedTable:
         minimal = "return=minimal" in call.headers.get("prefer", "").replace(" ", "").lower()
         try:
             async with handle.transaction():
-                await self.must_see_parents(handle, records, held)
+                await must_see_parents(handle, records, held, call.parents)
                 rows = await handle.insert_all(records, returning=True)
-                await self.must_see_parents(handle, rows, held, stored=True)
+                await must_see_parents(handle, rows, held, call.parents, stored=True)
                 shown = [] if minimal else await self._shown(handle, rows)
         except IntegrityError as error:
-            raise problem_of(error, self._known, names_keys=not held, has_rows=True) from error
+            raise problem_of(error, self._known, names_keys=not held and not call.parents, has_rows=True) from error
         if minimal:
             return Reply(201, written({"inserted": len(rows)}), (_JSON, ("preference-applied", "return=minimal")))
         encode_rows(shown, self._encoders)
@@ -367,30 +374,6 @@ class ExposedTable:
         parts = [quote(str(types[name].format(row[name])), safe="") for name in self.keys]
         return "/".join([call.base, *parts])
 
-    async def must_see_parents(
-        self, handle: Any, rows: Sequence[Mapping[str, Any]], held: frozenset[str], *, stored: bool = False
-    ) -> None:
-        """Refuse rows that refer to rows outside of the scope, as if those did not exist.
-
-        Args:
-            handle: the table, with the scope.
-            rows: values that are going to be stored. No other error of theirs may come first: it would tell that the
-                row that they refer to exists.
-            held: the columns of the scope.
-            stored: the rows are stored. Foreign keys of several columns are checked, of which the database may have
-                filled in some.
-
-        Raises:
-            ForeignKeyViolationError: a row refers to one outside of the scope.
-        """
-        for key in handle.fk if held else ():
-            columns = (key,) if isinstance(key, str) else key
-            if (len(columns) > 1) is not stored or not held.intersection(handle.fk[key].c.keys()):
-                continue
-            referring = [row for row in rows if all(row.get(name) is not None for name in columns)]
-            if referring and any(parent is None for _, parent in await handle.with_parents(referring, key)):
-                raise ForeignKeyViolationError(constraint="foreign_key")
-
     async def _change(self, call: Call, handle: Any, held: frozenset[str]) -> Reply:
         expected = call.headers.get("if-match")
         if expected is None:
@@ -401,9 +384,9 @@ class ExposedTable:
         key = self.key_of(call.key)
         async with handle.transaction():
             await self._must_match(handle, key, expected)
-            await self.must_see_parents(handle, [values], held)
+            await must_see_parents(handle, [values], held, call.parents)
             row = await handle.update(values, pk=key)
-            await self.must_see_parents(handle, [row], held, stored=True)
+            await must_see_parents(handle, [row], held, call.parents, stored=True)
             (shown,) = await self._shown(handle, [row])
         body = self._represented(shown)
         return Reply(200, body, (_JSON, ("etag", _tag(body)), ("content-location", self._url(call, row))))

@@ -19,6 +19,7 @@ from deebase.web._rest.asgi_app import body_reader, guarded, query_of
 from deebase.web._rest.document_schemas import without_references
 from deebase.web._rest.exposed_table import Call, ExposedTable
 from deebase.web._rest.openapi_document import Operations, key_names
+from deebase.web._rest.problem_details import PROTECTION
 from deebase.web.access_rules import Access, Source
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def router_of(
             return await exposed.answer(call, request)
 
         reply = await guarded(answer, bounds, f"{request.method} {request.url.path}")
-        return Response(reply.body, reply.status, dict(reply.headers))
+        return Response(reply.body, reply.status, dict((*reply.headers, *PROTECTION)))
 
     async def of_table(request: Request) -> Response:
         """Answer a request for the table."""

@@ -33,6 +33,10 @@ RETRY_AFTER: Final = "1"
 _MOST_FAULTS: Final = 100
 
 
+#: Headers of every response. A row is for one user: no proxy keeps it for another one.
+PROTECTION: Final = (("x-content-type-options", "nosniff"), ("cache-control", "private, no-cache"))
+
+
 class Fault(NamedTuple):
     """One thing that is wrong with a request: a member of the body (a JSON Pointer), or a parameter of the URL."""
 

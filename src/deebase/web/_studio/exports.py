@@ -29,6 +29,32 @@ MEDIA_TYPES: dict[Format, str] = {
 }
 
 
+class BoundedFile(io.BytesIO):
+    """A file in memory that refuses to become too large.
+
+    Args:
+        most: bytes that it may have.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def write(self, data: Any, /) -> int:
+        """Write bytes at the end.
+
+        Raises:
+            InvalidOperationError: the file would be too large.
+        """
+        if self.tell() + memoryview(data).nbytes > self._most:
+            raise InvalidOperationError(
+                f"the file would be larger than {self._most / 2**20:.0f} MiB",
+                operation="export",
+                hint="choose fewer columns or rows, or write it with deebase export",
+            )
+        return super().write(data)
+
+
 class ExportPage:
     """Sends the rows of a table as a file.
 
@@ -59,7 +85,7 @@ class ExportPage:
             order_by=state.order(),
             limit=self._site.limits.export_rows,
         )
-        file = io.BytesIO()
+        file = BoundedFile(self._site.limits.export_bytes)
         await rows.export(file, format=form, escape_formulas=True)
         return Response(file.getvalue(), headers=download_headers(f"{fields.handle.name}.{form}", MEDIA_TYPES[form]))
 

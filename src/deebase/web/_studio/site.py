@@ -89,6 +89,7 @@ class Limits:
         seconds: of a page.
         facet_seconds: of counting the values of a column.
         export_rows: rows of a file.
+        export_bytes: of a file, which is made in memory.
         export_seconds: of writing a file.
         sql_seconds: of a SQL text.
         sql_rows: rows of its result.
@@ -99,6 +100,7 @@ class Limits:
     seconds: float = 10.0
     facet_seconds: float = 0.5
     export_rows: int = 100_000
+    export_bytes: int = 100 * 2**20
     export_seconds: float = 60.0
     sql_seconds: float = 2.0
     sql_rows: int = 1000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 from deebase import Column, ConfigurationError, Database, DeeBaseError, TableNotFoundError, View
@@ -94,15 +93,14 @@ class VisibleTables:
     scopes: Mapping[str, Mapping[str, Any]] | None
     _fields: dict[str, Fields] = field(default_factory=dict[str, Fields], repr=False)
 
-    @cached_property
+    @property
     def is_all(self) -> bool:
-        """Whether all tables, columns and rows exist for this user."""
-        if self.scopes is None:
-            return True
-        db = self.exposure.db
-        return all(name in self.scopes and not self.scopes[name] for name in (*dir(db.t), *dir(db.v))) and all(
-            self.fields_of(name).is_whole for name in (*dir(db.t), *dir(db.v))
-        )
+        """Whether all tables, columns and rows exist for this user.
+
+        Rules name tables. The database may have others, which it has not read yet, so that no rules give access to it
+        as a whole.
+        """
+        return self.scopes is None
 
     def names(self) -> tuple[list[str], list[str]]:
         """Return the names of the tables and of the views."""

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from deebase.web._studio.editing.references import keys_in
 from deebase.web._studio.row_identity import same_rows
 from deebase.web._studio.site import Site
 from deebase.web._studio.table_fields import Fields
+from deebase.web.foreign_key_columns import keys_in
 
 #: The condition of some rows of a table, or of an alias of it.
 Rows = Callable[[Any], Any]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,36 +16,10 @@ from deebase.web._studio.labels import label_column
 from deebase.web._studio.rendering import cell
 from deebase.web._studio.site import Site
 from deebase.web._studio.table_fields import Fields
+from deebase.web.foreign_key_columns import keys_in
 
 #: Rows that are suggested, and characters that are searched for.
 MOST, LONGEST = 12, 100
-
-
-@dataclass(frozen=True)
-class Key:
-    """A foreign key.
-
-    Attributes:
-        columns: of the table.
-        table: the other one.
-        targets: the columns there.
-        on_delete: what a deletion there does, in lower case; empty where the database refuses it.
-    """
-
-    columns: tuple[str, ...]
-    table: str
-    targets: tuple[str, ...]
-    on_delete: str
-
-
-def keys_in(handle: Any) -> Iterator[Key]:
-    """Return the foreign keys of a table."""
-    for key in handle.foreign_keys:
-        columns, references = key["column"], key["references"]
-        if isinstance(columns, str):
-            columns, references = [columns], [references]
-        places = [text.rpartition(".") for text in references]
-        yield Key(tuple(columns), places[0][0], tuple([place[2] for place in places]), key.get("on_delete", ""))
 
 
 class Suggestions:

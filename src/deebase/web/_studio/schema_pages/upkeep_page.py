@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from deebase import DeeBaseError, InvalidOperationError, NotFoundError
 from deebase.migrations import Migrator, Step
 from deebase.tools.doctor import Diagnosis, examine
+from deebase.web._studio.editing.posted_forms import posted
 from deebase.web._studio.site import Site
 from deebase.web.security import CSRF_FIELD
 
@@ -80,13 +78,10 @@ class UpkeepPage:
             InvalidOperationError: the form is not one of this browser, or the studio only reads.
         """
         migrator = self._migrator()
-        form: Any = await request.form(max_files=0, max_fields=300, max_part_size=64 * 1024)
-        given: Mapping[str, Any] = form
         if not self._site.may_migrate:
             raise InvalidOperationError("this studio only reads", operation="migrate", hint="deebase studio --write")
-        if not self._site.protection.has_csrf_token(request, given.get(CSRF_FIELD)):
-            raise InvalidOperationError("the form has expired", operation="migrate", hint="open the page again")
-        confirmed = [name for name in str(given.get("names", "")).split(",") if name]
+        sent = await posted(self._site, request)
+        confirmed = [name for name in (sent.last("names") or "").split(",") if name]
         pending = [status for status in await migrator.status() if status.is_pending]
         if not confirmed or [status.name for status in pending[: len(confirmed)]] != confirmed:
             changed = InvalidOperationError(
@@ -95,10 +90,11 @@ class UpkeepPage:
                 hint="look at them again",
             )
             return await self._shown(request, migrator, confirms=True, error=changed)
-        lost = [str(table) for table in form.getlist("lose")]
         try:
             await migrator.up(
-                pending[len(confirmed) - 1].number, allow_destructive=lost, backup=given.get("backup") == "1"
+                pending[len(confirmed) - 1].number,
+                allow_destructive=sent.all("lose"),
+                backup=sent.last("backup") == "1",
             )
         except DeeBaseError as error:
             return await self._shown(request, migrator, confirms=True, error=error)

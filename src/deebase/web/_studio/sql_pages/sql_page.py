@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from deebase import Database, DeeBaseError, InvalidOperationError, NotFoundError, ValidationError
 from deebase.tools.sql_text import PlanStep, RawResult, bound, error_place, export, parameters, plan, run
+from deebase.web._studio.editing.posted_forms import posted
 from deebase.web._studio.exports import FORMATS, MEDIA_TYPES, download_headers
 from deebase.web._studio.facets import Distribution
 from deebase.web._studio.site import Site
@@ -217,14 +218,12 @@ class SqlPage:
             InvalidOperationError: the form is not one of this browser, or the studio keeps no queries.
         """
         self._site.must_have_sql()
-        form: Mapping[str, Any] = await request.form(max_files=0, max_fields=10, max_part_size=64 * 1024)
+        sent = await posted(self._site, request)
         saved = self._site.queries
         if saved is None:
             raise InvalidOperationError("this studio keeps no queries", operation="saved queries")
-        if not self._site.protection.has_csrf_token(request, form.get(CSRF_FIELD)):
-            raise InvalidOperationError("the form has expired", operation="saved queries", hint="open the page again")
-        name, text = str(form.get("name", "")), str(form.get("sql", "")).replace("\r\n", "\n")
-        if form.get("action") == "delete":
+        name, text = sent.last("name") or "", (sent.last("sql") or "").replace("\r\n", "\n")
+        if sent.last("action") == "delete":
             saved.forget(saved.named_by(name) or "")
             text = ""
         else:
