@@ -45,7 +45,7 @@ async def test_the_database_shows_tables_with_their_rows_and_finds_names(browser
     assert "author 2 rows" in page.text
     found = await browser.get("/?q=BOO")
     assert "/table/author" not in found.links
-    assert "No name holds" in (await browser.get("/?q=zzz")).text
+    assert "No name contains" in (await browser.get("/?q=zzz")).text
 
 
 async def test_pages_follow_each_other_by_key_and_lead_back(browser: Browser) -> None:
@@ -178,7 +178,7 @@ async def test_views_and_tables_without_a_key_show_their_first_rows(browser: Bro
     await library.t.loose.insert_all([{"a": n, "b": None} for n in range(60)])
     for name, rows in (("dear", 110), ("loose", 60)):
         first = await browser.get(place(name, desc=library.v.dear.columns[1] if name == "dear" else "a"))
-        assert "no key" in first.text
+        assert "no primary key" in first.text
         rest = await browser.get(f"/table/{name}{first.neighbours['next']}")
         assert rest.response.text.count("<tr data-row>") == min(50, rows - 50)
 
