@@ -118,7 +118,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_readme_is_short_and_has_the_two_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(text.split()) <= 600
+    assert len(text.split()) <= 700
     assert "pip install . && deebase tour" in text
     assert "pip install -e '.[dev]' && pytest" in text
 

@@ -293,6 +293,28 @@ async def test_rows_are_added_and_copied(browser: Browser, shop: Database) -> No
     assert await stored(shop, 4) == FULL | {"id": 4}
 
 
+async def test_defaults_of_the_database_are_named_and_can_be_replaced_by_null(db: Database) -> None:
+    await db.q("CREATE TABLE visit (code varchar(9) NOT NULL PRIMARY KEY, day date DEFAULT CURRENT_DATE, note text)")
+    await db.q("CREATE TABLE ticket (id integer PRIMARY KEY, visit_code varchar(9) NOT NULL REFERENCES visit (code))")
+    await db.reflect()
+    async with browsing(studio(db, write=True), db) as browser:
+        page = await browser.get("/table/visit/add")
+        assert page.form.value("as.day") == "default"
+        assert page.response.text.count('placeholder="default"') == 1
+        # A key is no empty text, and neither is a reference.
+        again = await browser.send(page, status=400)
+        assert again.text.count("needs a value") == 1
+        assert "v.note" in again.form.controls
+        await browser.send(await browser.send(again, {"v.code": "a"}), step="apply")
+        await browser.send(await browser.send(page, {"v.code": "b", "as.day": "null"}), step="apply")
+        days = {row["code"]: row["day"] for row in await db.t.visit()}
+        assert days["a"] is not None
+        assert days["b"] is None
+        page = await browser.get("/table/ticket/add")
+        assert "required, refers to visit" in page.text
+        assert "needs a value" in (await browser.send(page, status=400)).text
+
+
 async def test_files_are_stored_and_bounded(browser: Browser, shop: Database) -> None:
     await shop.t.thing.update(pk=1, note="long " * 20_000)
     page = await browser.get(EDIT.format(1))

@@ -33,7 +33,7 @@ loopback_option = click.option(
     default="127.0.0.1",
     show_default=True,
     callback=_must_be_loopback,
-    help="The address of this machine: 127.0.0.1, localhost or ::1.",
+    help="The address to listen on: 127.0.0.1, localhost or ::1.",
 )
 
 

@@ -103,7 +103,7 @@ class ColumnInput:
 
     @property
     def takes_empty(self) -> bool:
-        """Whether an empty text is a value. It is no key and no reference, unless it is stored as one."""
+        """Whether an empty text is a value. A key or a reference takes one only if it has one already."""
         if (self.column.key or self.column.references is not None) and self.stored != "":
             return False
         return self.kind == "text" or (self.kind == "any" and self.column.type.python is None)
