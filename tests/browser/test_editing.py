@@ -111,7 +111,7 @@ def test_a_deletion_says_what_goes_with_the_row(desk: Window, lending: Served) -
     desk.open("/table/book/row/7")
     desk.follow(desk.page.get_by_role("link", name="Delete").click)
     said = " ".join(desk.page.inner_text("main").split())
-    assert "3 rows of loan (by book_id) will be deleted, too." in said
+    assert "3 rows of loan (by book_id) will also be deleted." in said
     assert "DELETE" in said
     assert stored(lending, "loan", 1) is not None
     button(desk, "Delete")
@@ -141,7 +141,7 @@ def test_rows_are_changed_without_scripts(opened: Callable[..., Window], lending
     look.open("/table/loan")
     for number in (1, 2):
         look.page.locator("tbody tr").nth(number - 1).get_by_role("checkbox").check()
-    button(look, "Edit the ticked rows")
+    button(look, "Edit the selected rows")
     look.page.get_by_label("Column").select_option("who")
     button(look, "Choose")
     look.page.get_by_label("who", exact=True).fill("nobody")

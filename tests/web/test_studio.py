@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
@@ -45,7 +46,7 @@ async def test_the_database_shows_tables_with_their_rows_and_finds_names(browser
     assert "author 2 rows" in page.text
     found = await browser.get("/?q=BOO")
     assert "/table/author" not in found.links
-    assert "No name holds" in (await browser.get("/?q=zzz")).text
+    assert "No name contains" in (await browser.get("/?q=zzz")).text
 
 
 async def test_pages_follow_each_other_by_key_and_lead_back(browser: Browser) -> None:
@@ -178,9 +179,32 @@ async def test_views_and_tables_without_a_key_show_their_first_rows(browser: Bro
     await library.t.loose.insert_all([{"a": n, "b": None} for n in range(60)])
     for name, rows in (("dear", 110), ("loose", 60)):
         first = await browser.get(place(name, desc=library.v.dear.columns[1] if name == "dear" else "a"))
-        assert "no key" in first.text
+        assert "no primary key" in first.text
         rest = await browser.get(f"/table/{name}{first.neighbours['next']}")
         assert rest.response.text.count("<tr data-row>") == min(50, rows - 50)
+
+
+async def test_headings_are_aligned_as_the_values_below_them(browser: Browser, library: Database) -> None:
+    await library.create_view("sums", "SELECT count(*) AS books, min(title) AS first FROM book")
+    for path, column, kind in (
+        ("/table/sums", "books", "number"),
+        ("/table/sums", "first", "text"),
+        # The label of a row stands on the left, also where its key is a number.
+        (place("book"), "author_id", "text"),
+        (place("book"), "id", "number"),
+    ):
+        found = (await browser.get(path)).response.text
+        heading = re.search(rf'<th scope="col"[^>]* class="(\w+)">(?:<a [^>]*>)?{column}\b', found)
+        assert heading is not None, column
+        assert heading[1] == kind, column
+
+
+async def test_a_row_without_a_label_is_called_by_its_key(db: Database) -> None:
+    await db.q("CREATE TABLE place (x INTEGER, y INTEGER, PRIMARY KEY (x, y))")
+    await db.reflect()
+    await db.t.place.insert({"x": 3, "y": 4})
+    async with browsing(studio(db), db) as browser:
+        assert "<h1>place 3, 4</h1>" in (await browser.get("/table/place/row/3.4")).response.text
 
 
 async def test_hostile_names_and_values_are_text(db: Database) -> None:

@@ -140,7 +140,7 @@ async def test_migrations_are_shown_and_applied_after_a_confirmation(db: Databas
         page = await browser.get("/migrations?confirm=1")
         assert "pending" in page.text
         assert "0001-make-city" in page.text
-        assert "This studio only reads" in page.text
+        assert "The studio is read-only" in page.text
         assert 'name="names"' not in page.response.text
     async with browsing(studio(db, migrations=migrator, write=True), db) as browser:
         page = await browser.get("/migrations?confirm=1")

@@ -77,7 +77,7 @@ async def test_parameters_are_inputs_and_an_address_holds_them(browser: Browser)
     text = "SELECT title FROM book WHERE id = :id AND title = :title"
     asked = await browser.get(sql(text))
     assert 'name="p.id"' in asked.response.text
-    assert "Give the parameters values" in asked.text
+    assert "Enter values for the parameters" in asked.text
     assert not cells(asked)
     assert cells(await browser.get(sql(text, **{"p.id": "7", "p.title": "book 7"}))) == [["book 7"]]
     nothing = await browser.get(sql("SELECT coalesce(:x, 'was NULL') AS y", **{"p.x": ""}))

@@ -36,7 +36,7 @@ def loopback_option(command: F) -> F:
         default="127.0.0.1",
         show_default=True,
         callback=_must_be_loopback,
-        help="The address of this machine: 127.0.0.1, localhost or ::1.",
+        help="The address to listen on: 127.0.0.1, localhost or ::1.",
     )(command)
 
 

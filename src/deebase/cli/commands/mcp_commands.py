@@ -12,16 +12,18 @@ from deebase.cli.session import session
 
 @click.command(cls=Command, example="deebase mcp app.db --table post --rows 200 --seconds 2")
 @click.argument("database", metavar="[FILE|URL]", required=False)
-@click.option("--table", "tables", multiple=True, help="Show this table or view; all of them by default.")
-@click.option("--write", "writable", multiple=True, help="Let rows of this table be added, changed and deleted.")
-@click.option("--sql", is_flag=True, help="Let the agent write queries in SQL, which read all tables.")
-@click.option("--rows", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Rows of a result.")
+@click.option("--table", "tables", multiple=True, help="A table or view to show; all by default.")
+@click.option("--write", "writable", multiple=True, help="A table whose rows may be added, changed and deleted.")
+@click.option("--sql", is_flag=True, help="Allow queries in SQL, which can read all tables.")
+@click.option(
+    "--rows", type=click.IntRange(1, 10_000), default=200, show_default=True, help="The most rows of a result."
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(0, 600, min_open=True),
     default=2.0,
     show_default=True,
-    help="How long a statement may take.",
+    help="The most seconds of a statement.",
 )
 @database_options
 def mcp(

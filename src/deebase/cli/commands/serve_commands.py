@@ -12,16 +12,14 @@ from deebase.cli.session import session
 
 @click.command(cls=Command, example="deebase serve app.db --write post")
 @click.argument("database", metavar="[FILE|URL]", required=False)
-@click.option("--table", "tables", multiple=True, help="Serve this table or view; all of them by default.")
+@click.option("--table", "tables", multiple=True, help="A table or view to serve; all by default.")
 @click.option(
-    "--write", "writable", multiple=True, help="Let rows of these tables be added, changed and deleted: post,author."
+    "--write", "writable", multiple=True, help="Tables whose rows may be added, changed and deleted: post,author."
 )
-@click.option("--read-only", is_flag=True, help="Only read, which is the default; refuses --write.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="The port on this machine; a free one by default."
-)
+@click.option("--read-only", is_flag=True, help="Allow no changes, which is the default.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; a free one by default.")
 @loopback_option
-@click.option("--token", envvar="DEEBASE_TOKEN", help="The token that programs send; a new one by default.")
+@click.option("--token", envvar="DEEBASE_TOKEN", help="The token that clients send; a new one by default.")
 @database_options
 def serve(
     database: str | None,
@@ -34,7 +32,8 @@ def serve(
 ) -> None:
     """Serve a database as a JSON API on this machine, with the studio.
 
-    Prints the addresses and a token, and serves them until Ctrl+C. Nothing can be written unless tables are named.
+    Prints the addresses and a token, and serves them until you press Ctrl+C. Everything is read-only unless --write
+    names tables.
     """
     named = [name for given in writable for name in given.split(",") if name]
     if read_only and named:
@@ -50,9 +49,10 @@ def serve(
         title = repr(s.db).removeprefix("<Database ").removesuffix(">")
 
         def announce(address: str, used: str) -> None:
-            say(f"The studio of {title} is at {address}/?token={used} (Ctrl+C ends it).")
-            say(f"The API is at {address}{PREFIX}:")
+            say(f"Studio of {title}: {address}/?token={used}")
+            say(f"API: {address}{PREFIX}")
             say(f'  curl -H "Authorization: Bearer {used}" {address}{PREFIX}/openapi.json')
+            say("Press Ctrl+C to stop it.")
 
         access = exposed(s, tables, named)
         pages = None

@@ -16,12 +16,10 @@ from deebase.cli.session import Session, session
 
 @click.command(cls=Command, example="deebase studio app.db")
 @click.argument("database", metavar="[FILE|URL]", required=False)
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="The port on this machine; a free one by default."
-)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; a free one by default.")
 @loopback_option
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
-@click.option("--write", is_flag=True, help="Let rows be added, changed and deleted.")
+@click.option("--write", is_flag=True, help="Allow rows to be added, changed and deleted.")
 @click.option(
     "--migrations",
     "directory",
@@ -33,8 +31,8 @@ from deebase.cli.session import Session, session
 def studio(database: str | None, port: int, host: str, no_open: bool, write: bool, directory: Path | None) -> None:
     """Look at a database in the browser.
 
-    Prints an address of this machine with a token, and serves it until Ctrl+C. The pages only read
-    without --write.
+    Prints an address with a token, and serves it on this machine until you press Ctrl+C. The pages are read-only
+    unless you give --write.
     """
     from deebase.web import require_extra
 
@@ -47,7 +45,9 @@ def studio(database: str | None, port: int, host: str, no_open: bool, write: boo
         title = repr(s.db).removeprefix("<Database ").removesuffix(">")
 
         def announce(address: str) -> None:
-            say(f"The studio of {title} is at {address} (Ctrl+C ends it).")
+            mode = "with changes allowed" if write else "read-only; --write allows changes"
+            say(f"Studio of {title} ({mode}). Press Ctrl+C to stop it.")
+            say(f"  {address}")
 
         server = serve(
             s.db,

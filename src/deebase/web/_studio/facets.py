@@ -99,7 +99,7 @@ class Facets:
             async with asyncio.timeout(seconds):
                 return await counting
         except TimeoutError:
-            return Distribution(column, problem=f"Not counted: it would take longer than {seconds:g} s.")
+            return Distribution(column, problem=f"Not counted, because it takes longer than {seconds:g} s.")
         except DeeBaseError as error:
             return Distribution(column, problem=error.message)
 

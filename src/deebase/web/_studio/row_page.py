@@ -17,9 +17,9 @@ from deebase.web._studio.exports import download_headers
 from deebase.web._studio.labels import label_column, references_of
 from deebase.web._studio.rendering import Cell, cell, written
 from deebase.web._studio.row_identity import row_at
-from deebase.web._studio.shown_rows import RowReader, ShownRow, row_address
+from deebase.web._studio.shown_rows import RowReader, ShownRow, heading_kinds, row_address
 from deebase.web._studio.site import Site
-from deebase.web._studio.table_fields import Fields, Kind
+from deebase.web._studio.table_fields import Fields
 
 #: Characters of all values of the page.
 CHARACTERS, LONGEST = 24_000, 6_000
@@ -55,7 +55,7 @@ class Children:
         address: of all of them.
         names: of the columns that are shown.
         rows: the first ones.
-        kinds: of the columns.
+        headings: the class of the heading of each column.
         path: of the other table.
     """
 
@@ -66,7 +66,7 @@ class Children:
     path: str
     names: list[str] = field(default_factory=list[str])
     rows: list[ShownRow] = field(default_factory=list[ShownRow])
-    kinds: Mapping[str, Kind] = field(default_factory=dict[str, Kind])
+    headings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class RowPage:
@@ -90,7 +90,7 @@ class RowPage:
             "row.html",
             fields=fields,
             key=request.path_params["key"],
-            title=None if title is None else cell(title, 80).text,
+            title=cell(title or self._key_of(fields, row), 80).text,
             values=self._shown(fields, row, await self._labels(fields, row)),
             children=await self._children(fields, row),
             counted=COUNTED,
@@ -107,6 +107,12 @@ class RowPage:
         else:
             body, suffix, media_type = written(value)[1].encode("utf-8", "replace"), "txt", "text/plain; charset=utf-8"
         return Response(body, headers=download_headers(f"{column.name}.{suffix}", media_type))
+
+    @staticmethod
+    def _key_of(fields: Fields, row: dict[str, Any]) -> str:
+        """Return the table and the key of a row, which stand for a row without a label."""
+        key = ", ".join(written(row[name])[1] for name in fields.handle.pks)
+        return f"{fields.handle.name} {key}".strip()
 
     # -- values and parents --------------------------------------------------------------------
 
@@ -209,6 +215,7 @@ class RowPage:
             )
         except DeeBaseError:
             return children
+        shown = [reader.row(row) for row in rows]
         return Children(
             children.table,
             children.column,
@@ -216,6 +223,6 @@ class RowPage:
             children.address,
             children.path,
             names,
-            [reader.row(row) for row in rows],
-            other.kinds,
+            shown,
+            heading_kinds(shown, names, other.kinds),
         )

@@ -14,7 +14,7 @@ from deebase.web._studio.labels import Reference, references_of
 from deebase.web._studio.rendering import Cell, cell, shortened
 from deebase.web._studio.site import Site
 from deebase.web._studio.state import FURTHEST, TableState
-from deebase.web._studio.table_fields import Fields
+from deebase.web._studio.table_fields import Fields, Kind
 
 #: Characters of all cells of a page, and of one cell.
 CHARACTERS, LONGEST, SHORTEST = 16_000, 160, 24
@@ -33,6 +33,24 @@ class ShownRow:
 
     key: str | None
     cells: list[tuple[Cell, Cell | None]]
+
+
+def heading_kinds(rows: Sequence[ShownRow], names: Sequence[str], kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """Return the class of the heading of each column, which is aligned as the cells below it are.
+
+    A view or an untyped column may hold numbers only, and a foreign key that is a number shows a label.
+
+    Args:
+        rows: of the page.
+        names: of the columns.
+        kinds: of the columns, for those without a value on the page.
+    """
+    found: dict[str, str] = {}
+    for place, name in enumerate(names):
+        cells = [row.cells[place] for row in rows]
+        below = {"text" if label else shown.kind for shown, label in cells if shown.kind != "null"}
+        found[name] = (below.pop() if len(below) == 1 else "text") if below else kinds[name]
+    return found
 
 
 @dataclass(frozen=True)

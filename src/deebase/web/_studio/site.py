@@ -75,7 +75,7 @@ _STATUS: tuple[tuple[type[DeeBaseError], int, str], ...] = (
 #: Errors whose texts the library writes, before anything is sent.
 _OWN_TEXTS = (NotFoundError, ValidationError, InvalidOperationError)
 #: What a page says after a change.
-_DONE = {"changed": "The change is stored.", "added": "The row is stored.", "deleted": "Deleted."}
+_DONE = {"changed": "The change is saved.", "added": "The row is added.", "deleted": "Deleted."}
 #: Errors of pages that the schema of another minute may explain.
 _OF_THE_SCHEMA = (TableNotFoundError, ColumnNotFoundError, QueryError)
 _WORD = re.compile(r"\w+")

@@ -138,8 +138,8 @@ class Fields:
     def fixed_because(self) -> str | None:
         """Why no row can be changed; None if rows can, or if the user may not."""
         if isinstance(self.handle, View):
-            return "A view: its rows are those of other tables, and cannot be changed here."
-        return None if self.handle.pks else "No primary key: rows cannot be identified, so they cannot be changed here."
+            return "The rows of a view cannot be changed here. Change those of its tables instead."
+        return None if self.handle.pks else "Rows of a table without a primary key cannot be changed here."
 
     def column(self, name: str) -> Column:
         """Return a column.

@@ -16,7 +16,7 @@ from deebase.web._studio.copies import python_code, sql_code
 from deebase.web._studio.exports import FORMATS
 from deebase.web._studio.facets import Distribution, Facets
 from deebase.web._studio.filters import OPERATORS, Operator
-from deebase.web._studio.shown_rows import ShownRows, rows_of
+from deebase.web._studio.shown_rows import ShownRows, heading_kinds, rows_of
 from deebase.web._studio.site import Site
 from deebase.web._studio.state import MOST_COLUMNS, TableState
 from deebase.web._studio.table_fields import ORDERED, Fields
@@ -49,6 +49,7 @@ class TablePage:
             state=state,
             shown=shown,
             names=state.shown(fields),
+            headings=heading_kinds(shown.rows, state.shown(fields), fields.kinds),
             links=_Links(fields, state),
             number=await self._number(fields, state, shown),
             panel=None if state.focus is None else await self._panel(fields, state, facets, state.focus),
@@ -125,7 +126,7 @@ def _type_name(column: Column) -> str:
     if column.computed:
         parts.append("computed")
     if column.nullable:
-        parts.append("may be empty")
+        parts.append("may be NULL")
     if column.references is not None:
         parts.append(f"refers to {column.references[0]}")
     return ", ".join(parts)

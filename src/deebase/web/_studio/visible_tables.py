@@ -120,7 +120,7 @@ class VisibleTables:
         """
         if name not in self:
             raise TableNotFoundError(
-                f"table {name!r} does not exist", table_name=name, hint="the list of tables has all of them"
+                f"table {name!r} does not exist", table_name=name, hint="go back to the list of tables"
             )
         if name not in self._fields:
             scope: Mapping[str, Any] = {} if self.scopes is None else self.scopes[name]

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -53,12 +53,14 @@ class ColumnInput:
         is_new: whether the form is of a new row, in which a column may have its default.
         room: bytes that the text may take in the page; a longer one is exchanged as a file.
         stored: the value of the row, or of the one that a new row is a copy of; UNSET for none.
+        computes_default: whether the default of the column is an expression of the database, such as ``now()``.
     """
 
     column: Column
     is_new: bool = False
     room: int = 30_000
     stored: Any = UNSET
+    computes_default: bool = False
 
     @property
     def name(self) -> str:
@@ -83,7 +85,9 @@ class ColumnInput:
     @property
     def may_be_null(self) -> bool:
         """Whether NULL can be chosen: a new row without a value, and without a default, has it anyway."""
-        return self.column.nullable and not (self.is_new and self.column.default is UNSET and self.stored is UNSET)
+        if not self.is_new or self.stored is not UNSET:
+            return self.column.nullable
+        return self.column.nullable and (self.computes_default or self.column.default is not UNSET)
 
     @property
     def states(self) -> tuple[State, ...]:
@@ -99,7 +103,9 @@ class ColumnInput:
 
     @property
     def takes_empty(self) -> bool:
-        """Whether an empty text is a value."""
+        """Whether an empty text is a value. A key or a reference takes one only if it has one already."""
+        if (self.column.key or self.column.references is not None) and self.stored != "":
+            return False
         return self.kind == "text" or (self.kind == "any" and self.column.type.python is None)
 
     @property
@@ -194,12 +200,23 @@ class ColumnInput:
     @property
     def default_title(self) -> str:
         """The default as a choice."""
-        return f"default: {self.default}" if self.default else "left out"
+        if self.default:
+            return f"default: {self.default}"
+        return "NULL" if self.column.nullable and not self.computes_default else "default"
 
     @property
     def placeholder(self) -> str:
         """What an empty input shows."""
-        return self.default or ("NULL" if self.column.nullable else "")
+        if self.default:
+            return self.default
+        if self.is_new and self.computes_default:
+            return "default"
+        return "NULL" if self.column.nullable else ""
+
+    @property
+    def takes(self) -> str:
+        """What the column takes, in words."""
+        return "one of its choices" if self.column.choices else self.column.type.wanted or "any value"
 
     @property
     def required(self) -> bool:
@@ -357,4 +374,4 @@ def inputs_within(inputs: list[ColumnInput], room: int) -> Iterator[ColumnInput]
         size = 0 if value is None else len(escape(written_text(each.column, value)).encode("utf-8", "replace"))
         fits = size <= left
         left -= size if fits and not isinstance(value, bytes) else 0
-        yield each if fits else ColumnInput(each.column, each.is_new, 0, each.stored)
+        yield each if fits else replace(each, room=0)

@@ -81,7 +81,16 @@ class RowForm:
             sent: what the browser sent.
         """
         stored = like or {} if row is None else row
-        inputs = [ColumnInput(fields.columns[name], row is None, ROOM, stored.get(name, UNSET)) for name in names]
+        inputs = [
+            ColumnInput(
+                fields.columns[name],
+                row is None,
+                ROOM,
+                stored.get(name, UNSET),
+                fields.handle.c[name].server_default is not None,
+            )
+            for name in names
+        ]
         return cls(site, fields, list(inputs_within(inputs, ROOM)), row, sent or Posted())
 
     # -- what was sent -------------------------------------------------------------------------
