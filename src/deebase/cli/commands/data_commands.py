@@ -269,6 +269,8 @@ def import_files(
                 item = s.change(work)
             for report in reports:
                 say(str(report))
+            if table is None:
+                say(f"The name of {group[0]} gives the table: {item.name}; --table names another.")
             if not invocation().dry_run:
                 listed = ", ".join(group)
                 say(f"Imported {listed} into {item.name}, which has {counted(s.run(item.count()), 'row')} now.")
@@ -285,20 +287,31 @@ def _extra(s: Session, table: str | None, extras: Sequence[str]) -> dict[str, ob
     return {**(record(item, known, ()) if known else {}), **more}
 
 
-@data.command("export", example="deebase data export user users.csv")
+@data.command("export", example="deebase data export user users.csv --where 'age > :age' -p age=30")
 @click.argument("table")
 @click.argument("file", default="-")
+@_WHERE
+@_PARAMS
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 @DELIMITER
 @FORMAT
 @database_options
-def export_file(table: str, file: str, overwrite: bool, delimiter: str | None, form: Format | None) -> None:
-    """Export a table or view to a file: CSV, TSV, JSON, NDJSON (also .gz, .zip), Parquet or Excel; or to stdout."""
+def export_file(
+    table: str,
+    file: str,
+    where: str | None,
+    params: Sequence[str],
+    overwrite: bool,
+    delimiter: str | None,
+    form: Format | None,
+) -> None:
+    """Export rows to a file: CSV, TSV, JSON, NDJSON (also .gz, .zip), Parquet or Excel; or to stdout."""
     with session() as s:
         with bar(table) as advance:
             work = s.readable(table).export_file(
                 # Control characters in rows must not reach the terminal.
                 Terminal(json=form in ("json", "ndjson")) if file == "-" and sys.stdout.isatty() else file,
+                *_condition(where, params),
                 delimiter=tab(delimiter),
                 format=form or ("csv" if file == "-" else None),
                 overwrite=overwrite,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deebase.cli.commands.table_commands import columns_of
+from deebase.cli.commands.table_commands import columns_of, indexes_of
 from deebase.cli.frame import Group
 from deebase.cli.invocation import changing, destroying, reading, recording
 from deebase.cli.output import show
@@ -49,8 +49,8 @@ def list_indexes(table: str | None) -> None:
     """List the indexes of a table, or of all."""
     with session() as s:
         chosen = [s.table(table)] if table is not None else s.tables
-        found = [{"table": item.name, **entry} for item in chosen for entry in item.indexes]
-    show(found, ("table", "name", "columns", "unique"))
+        found = [{"table": item.name, **entry} for item in chosen for entry in indexes_of(s, item)]
+    show(found, ("table", "name", "columns", "unique", "where"))
 
 
 @index.command("drop", example="deebase index drop ix_user_email --yes")

@@ -137,7 +137,7 @@ def list_tables(counts: bool) -> None:
 @click.argument("name")
 @reading
 def show_table(name: str) -> None:
-    """Show the columns, keys, indexes, foreign keys and number of rows of a table."""
+    """Show the columns, keys, indexes, foreign keys, triggers and number of rows of a table."""
     with session() as s:
         show_object(describe(s, s.table(name)))
 
@@ -154,11 +154,38 @@ def describe(s: Session, item: Rows) -> dict[str, object]:
         "name": item.name,
         "columns": columns(item),
         "key": list(item.pks),
-        "indexes": item.indexes,
+        "indexes": indexes_of(s, item),
         "foreign_keys": item.foreign_keys,
         "referenced_by": coming,
+        "triggers": [{"name": name, "sql": sql} for name, sql in s.run(_triggers(s, item))],
         "rows": s.run(item.count()),
     }
+
+
+def indexes_of(s: Session, item: Rows) -> list[dict[str, object]]:
+    """Return the indexes of a table, with the SQL of their conditions."""
+    facts = item._source.catalog.facts(item.name)  # pyright: ignore[reportPrivateUsage]
+    assert facts is not None, "reflected tables have facts"
+    wheres = {one.name: _condition(s, one.sql or "") for one in facts.indexes if one.partial}
+    return [{**entry, "where": wheres.get(entry["name"])} for entry in item.indexes]
+
+
+def _condition(s: Session, sql: str) -> str | None:
+    """Return what follows WHERE in the statement that creates an index."""
+    from deebase._sqltext.capabilities import capabilities_of
+    from deebase._sqltext.tokens import code_tokens
+
+    depth = 0
+    for token in code_tokens(sql, capabilities_of(s.dialect).tokens):
+        depth += (token.syntax == "(") - (token.syntax == ")")
+        if depth == 0 and token.syntax == "WHERE":
+            return sql[token.end :].strip()
+    return None
+
+
+async def _triggers(s: Session, item: Rows) -> list[tuple[str, str]]:
+    quoted = s.dialect.identifier_preparer.format_table(item.sa_table)
+    return await s.tools.trigger_definitions(item.sa_table.name, quoted)
 
 
 def _leads_to(references: str, item: Rows) -> bool:
