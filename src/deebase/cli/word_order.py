@@ -50,7 +50,8 @@ def in_order(root: click.Group, ctx: click.Context, words: Sequence[str], alone:
         database, *rest = rest
         rest, more = _without_shared_options(rest)
         moved += more
-    if not rest and (database is not None or any(map(_has_url, moved, [*moved[1:], ""]))):
+    # The completion of a shell asks which command may follow.
+    if not rest and not ctx.resilient_parsing and (database is not None or any(map(_has_url, moved, [*moved[1:], ""]))):
         rest = [alone]
     path, command, rest = _command(root, ctx, rest, moved)
     if command is None:

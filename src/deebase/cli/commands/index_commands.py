@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deebase.cli import completing
 from deebase.cli.commands.table_commands import columns_of, indexes_of
 from deebase.cli.frame import Group
 from deebase.cli.invocation import changing, destroying, reading, recording
@@ -23,7 +24,7 @@ def index() -> None:
 
 
 @index.command("create", example="deebase index create user last_name,first_name --where 'deleted IS NULL'")
-@click.argument("table")
+@click.argument("table", shell_complete=completing.tables)
 @click.argument("columns")
 @click.option("--name", help="ix_TABLE_COLUMNS by default.")
 @click.option("--unique", is_flag=True, help="Refuse rows with the same values.")
@@ -43,7 +44,7 @@ def create(table: str, columns: str, name: str | None, unique: bool, where: str 
 
 
 @index.command("list", example="deebase index list user")
-@click.argument("table", required=False)
+@click.argument("table", required=False, shell_complete=completing.tables)
 @reading
 def list_indexes(table: str | None) -> None:
     """List the indexes of a table, or of all."""

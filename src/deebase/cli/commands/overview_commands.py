@@ -6,6 +6,7 @@ import os
 
 import click
 
+from deebase.cli import completing
 from deebase.cli.frame import Command
 from deebase.cli.invocation import database_options, invocation, reading, say
 from deebase.cli.output import counted, output_format, show
@@ -52,7 +53,7 @@ def _named() -> str:
 
 
 @click.command(cls=Command, example="deebase schema app.db\ndeebase schema user")
-@click.argument("table", required=False)
+@click.argument("table", required=False, shell_complete=completing.tables)
 @database_options
 def schema(table: str | None) -> None:
     """Print the SQL that creates the database, or a table.
