@@ -28,7 +28,7 @@ def columns(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[
     # An option whose value is being typed keeps Click from assigning the arguments.
     table = ctx.params.get("table") or ctx.params.get("name") or next(iter(ctx.args), None)
     ending = "=" if "=" in (parameter.metavar or "") else ""
-    found = _names(ctx, table) if isinstance(table, str) else []
+    found: Sequence[str] = _names(ctx, table) if isinstance(table, str) else ()
     return [f"{name}{ending}" for name in found if name.startswith(begun)]
 
 
