@@ -303,3 +303,21 @@ def test_an_import_adds_values_and_columns(users: Commands, directory: Path) -> 
     )
     assert "more.csv, line 2: post.title: the file has another value" in failed
     assert "no column 'zipp'" in users.fails("data", "import", "more.csv", "--table", "post", "--extra", "zipp=1")
+
+
+def test_an_export_of_selected_rows(users: Commands, directory: Path) -> None:
+    assert users.ok("data", "export", "user", "--where", "name <> :n", "-p", "n=Bob").splitlines()[1:] == [
+        "1,Ada,a@x,36",
+        "3,Cy,c@x,",
+    ]
+    assert "--where" in users.fails("data", "export", "user", "-p", "n=1", code=2)
+    users.ok("data", "export", "user", "some.json", "--where", "age IS NOT NULL")
+    assert [row["name"] for row in json.loads((directory / "some.json").read_text())] == ["Ada"]
+
+
+def test_an_import_says_which_table_the_name_of_the_file_gives(cli: Commands, directory: Path) -> None:
+    (directory / "people.csv").write_text("name\nAda\n")
+    said = "The name of people.csv gives the table: people; --table names another."
+    assert said in cli.run("data", "import", "people.csv", "--dry-run").stderr.splitlines()
+    assert said in cli.run("data", "import", "people.csv").stderr.splitlines()
+    assert said not in cli.run("data", "import", "people.csv", "--table", "people").stderr

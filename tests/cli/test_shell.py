@@ -47,6 +47,20 @@ def test_statements_await_and_errors_do_not_end_the_prompt(users: Commands) -> N
 
 
 @pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
+def test_commands_of_the_prompt_begin_with_a_backslash(users: Commands) -> None:
+    users.ok("view", "create", "names", "--sql", 'SELECT name FROM "user"')
+    typed = '\\dt\n\\d user;\n\\d names\n\\d\n\\d nix\n\\x\nx = """a\n\\\\q\nb"""\nx\n\\q\nprint(\'after\')\n'
+    process = users.process("shell", stdin=-1)
+    shown, said = process.communicate(typed, timeout=100)
+    assert process.returncode == 0
+    for text in ('"kind": "table", "columns": 4', '"ux_user_email"', '"kind": "view"', "'a\\n\\\\q\\nb'"):
+        assert text in shown
+    assert "TableNotFoundError: " in said
+    assert "\\dt       tables" in said
+    assert "after" not in shown
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_tables_are_known_by_name_where_they_can_be(users: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("list", "class", "a b", "db", "Table", "view"):
         users.ok("table", "create", name, "id:int")

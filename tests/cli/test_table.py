@@ -109,7 +109,9 @@ def test_a_composite_key_and_an_index_over_two_columns(cli: Commands) -> None:
     )
     shown = cli.ok("table", "show", "line")
     assert shown["key"] == ["order", "number"]
-    assert shown["indexes"] == [{"name": "ix_line_item_number", "columns": ["item", "number"], "unique": False}]
+    assert shown["indexes"] == [
+        {"name": "ix_line_item_number", "columns": ["item", "number"], "unique": False, "where": None}
+    ]
     cli.ok("data", "insert", "line", "-f", "order=1", "-f", "number=2", "-f", "item=x")
     assert cli.ok("data", "get", "line", "1", "2")["item"] == "x"
     assert "order, number" in cli.fails("data", "get", "line", "1")
@@ -219,10 +221,13 @@ def test_the_schema_is_sql(users: Commands) -> None:
 def test_indexes_are_made_listed_and_dropped(users: Commands) -> None:
     users.ok("index", "create", "user", "name,age", "--where", "age > 1")
     users.ok("index", "create", "user", "age", "--name", "by age", "--unique")
-    assert users.ok("index", "list", "user") == [
-        {"table": "user", "name": "by age", "columns": ["age"], "unique": True},
-        {"table": "user", "name": "ix_user_name_age", "columns": ["name", "age"], "unique": False},
-        {"table": "user", "name": "ux_user_email", "columns": ["email"], "unique": True},
+    listed = users.ok("index", "list", "user")
+    assert "age > 1" in listed[1].pop("where")
+    listed[1]["where"] = None
+    assert listed == [
+        {"table": "user", "name": "by age", "columns": ["age"], "unique": True, "where": None},
+        {"table": "user", "name": "ix_user_name_age", "columns": ["name", "age"], "unique": False, "where": None},
+        {"table": "user", "name": "ux_user_email", "columns": ["email"], "unique": True, "where": None},
     ]
     users.ok("index", "create", "user", "age", "--name", "by age", "--if-not-exists")
     users.ok("index", "drop", "by age", "--yes")
@@ -275,3 +280,24 @@ def test_columns_are_extracted(users: Commands) -> None:
     users.ok("table", "extract", "user", "name", "--into", "person", "--fk", "person_id")
     assert [row["name"] for row in users.ok("data", "list", "person", "--order-by", "id")] == ["Ada", "Bob", "Cy"]
     assert "has a column 'email'" in users.fails("table", "extract", "user", "age", "--into", "ages", "--fk", "email")
+
+
+def test_conditions_of_indexes_and_triggers_are_shown(users: Commands, backend_name: str) -> None:
+    users.ok("index", "create", "user", "age", "--name", "old", "--where", "age > 60 AND name <> ' WHERE '")
+    users.ok("sql", "--write", 'CREATE INDEX short ON "user" ((lower(name))) WHERE (age) IS NULL')
+    body = {
+        "sqlite-file": "BEGIN SELECT 1; END",
+        "postgres": "FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    }[backend_name]
+    users.ok("sql", "--write", f'CREATE TRIGGER same BEFORE UPDATE ON "user" {body}')
+    shown = users.ok("table", "show", "user")
+    wheres = {index["name"]: index["where"] for index in shown["indexes"]}
+    assert wheres["ux_user_email"] is None
+    assert "age > 60" in wheres["old"]
+    assert "' WHERE '" in wheres["old"]
+    assert "age" in wheres["short"]
+    assert "lower" not in wheres["short"]
+    assert [trigger["name"] for trigger in shown["triggers"]] == ["same"]
+    assert "BEFORE UPDATE" in shown["triggers"][0]["sql"]
+    listed = users.ok("index", "list", "user")
+    assert {index["name"]: index["where"] for index in listed} == wheres

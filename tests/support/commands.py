@@ -17,6 +17,7 @@ import click
 from click.testing import CliRunner, Result
 
 from deebase.cli import main
+from deebase.cli.word_order import in_order
 
 #: Seconds after which a process hangs, on a machine that is busy with other things.
 HANGS = 100
@@ -155,6 +156,7 @@ def parse(arguments: list[str]) -> None:
     """
     command: click.Command = main
     parent = click.Context(command, info_name="deebase")
+    arguments = in_order(main, parent, arguments, "overview")
     while isinstance(command, click.Group):
         part, *arguments = arguments
         found = command.get_command(parent, part)

@@ -26,6 +26,11 @@ _COMMANDS = {
     "mcp": ("deebase.cli.commands.mcp_commands:mcp", "Let an agent use a database over the Model Context Protocol."),
     "memory": ("deebase.cli.commands.memory_commands:memory", "Run SQL over files, and show its rows."),
     "migrate": ("deebase.cli.commands.migrate_commands:migrate", "Write, apply and undo migrations."),
+    "overview": (
+        "deebase.cli.commands.overview_commands:overview",
+        "Show the tables of a database with their columns, rows and sizes.",
+    ),
+    "schema": ("deebase.cli.commands.overview_commands:schema", "Print the SQL that creates the database, or a table."),
     "serve": (
         "deebase.cli.commands.serve_commands:serve",
         "Serve a database as a JSON API on this machine, with the studio.",
@@ -34,6 +39,7 @@ _COMMANDS = {
     "sql": ("deebase.cli.commands.sql_commands:sql", "Run SQL and show its rows."),
     "studio": ("deebase.cli.commands.studio_commands:studio", "Look at a database in the browser."),
     "table": ("deebase.cli.commands.table_commands:table", "Create, show and change tables."),
+    "tables": ("deebase.cli.commands.table_commands:list_tables", "List the tables."),
     "tour": ("deebase.cli.commands.tour_commands:tour", "Show what DeeBase does, on real data."),
     "view": ("deebase.cli.commands.view_commands:view", "Create, show and refresh views."),
 }
@@ -52,7 +58,8 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, asked: bool)
 @click.group(
     cls=RootGroup,
     commands_at=_COMMANDS,
-    example="deebase table list --url app.db",
+    alone="overview",
+    example="deebase app.db\ndeebase tables app.db",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(

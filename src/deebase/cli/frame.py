@@ -16,6 +16,7 @@ import click
 from deebase._types import further_types
 from deebase.cli.invocation import invocation, say
 from deebase.cli.terminal import echo, shown_on_stderr
+from deebase.cli.word_order import in_order
 from deebase.errors import DeeBaseError, NotFoundError
 
 FAILED, USAGE, PENDING, ATTENTION, INTERRUPTED = 1, 2, 3, 4, 130
@@ -112,11 +113,17 @@ class RootGroup(Group):
 
     Args:
         commands_at: by name, the place of a command, ``"module:attribute"``, and what it does in a few words.
+        alone: the command that a database without a command means.
     """
 
-    def __init__(self, *args: Any, commands_at: Mapping[str, tuple[str, str]], **options: Any) -> None:
+    def __init__(self, *args: Any, commands_at: Mapping[str, tuple[str, str]], alone: str, **options: Any) -> None:
         super().__init__(*args, **options)
         self._places = commands_at
+        self._alone = alone
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words of the command line, in any of the orders that people type."""
+        return super().parse_args(ctx, in_order(self, ctx, args, self._alone))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from deebase.cli import completing
 from deebase.cli.frame import Group, Refusal
 from deebase.cli.invocation import changing, database_options, destroying, invocation, output_options, reading, say
 from deebase.cli.output import counted, show_object, show_stream
@@ -29,8 +30,23 @@ def data() -> None:
 
 _WHERE = click.option("--where", metavar="SQL", help="A condition, with :NAME for values.")
 _PARAMS = click.option("-p", "--param", "params", metavar="NAME=VALUE", multiple=True, help="A value of --where.")
-_FIELDS = click.option("-f", "--field", "fields", metavar="COLUMN=VALUE", multiple=True, help="A value of the row.")
-_NULLS = click.option("--null", "nulls", metavar="COLUMN", multiple=True, help="A column to set to NULL.")
+_FIELDS = click.option(
+    "-f",
+    "--field",
+    "fields",
+    metavar="COLUMN=VALUE",
+    multiple=True,
+    help="A value of the row.",
+    shell_complete=completing.columns,
+)
+_NULLS = click.option(
+    "--null",
+    "nulls",
+    metavar="COLUMN",
+    multiple=True,
+    help="A column to set to NULL.",
+    shell_complete=completing.columns,
+)
 _ALL = click.option("--all", "everything", is_flag=True, help="Change or delete every row.")
 
 
@@ -39,13 +55,27 @@ def _values(params: Sequence[str]) -> dict[str, object]:
 
 
 @data.command("list", example="deebase data list user --where 'age > :age' -p age=30 --order-by=-age --limit 10")
-@click.argument("table")
+@click.argument("table", shell_complete=completing.tables)
 @_WHERE
 @_PARAMS
-@click.option("--order-by", metavar="COLUMN", multiple=True, help="-COLUMN sorts descending; repeat it for ties.")
+@click.option(
+    "--order-by",
+    metavar="COLUMN",
+    multiple=True,
+    help="-COLUMN sorts descending; repeat it for ties.",
+    shell_complete=completing.columns,
+)
 @click.option("--limit", type=click.IntRange(min=0), help="The maximum number of rows.")
 @click.option("--offset", type=click.IntRange(min=0), help="The number of rows to skip.")
-@click.option("-c", "--column", "columns", metavar="COLUMN", multiple=True, help="Only these columns.")
+@click.option(
+    "-c",
+    "--column",
+    "columns",
+    metavar="COLUMN",
+    multiple=True,
+    help="Only these columns.",
+    shell_complete=completing.columns,
+)
 @reading
 def list_rows(
     table: str,
@@ -70,7 +100,7 @@ def list_rows(
 
 
 @data.command("get", example="deebase data get user 1")
-@click.argument("table")
+@click.argument("table", shell_complete=completing.tables)
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 @reading
 def get(table: str, keys: Sequence[str]) -> None:
@@ -81,7 +111,7 @@ def get(table: str, keys: Sequence[str]) -> None:
 
 
 @data.command("insert", example="deebase data insert user -f name=Ada -f email=ada@example.com")
-@click.argument("table")
+@click.argument("table", shell_complete=completing.tables)
 @_FIELDS
 @_NULLS
 @output_options
@@ -98,7 +128,7 @@ def insert(table: str, fields: Sequence[str], nulls: Sequence[str]) -> None:
 
 
 @data.command("update", example="deebase data update user 1 -f name=Grace")
-@click.argument("table")
+@click.argument("table", shell_complete=completing.tables)
 @click.argument("keys", metavar="[KEY...]", nargs=-1)
 @_FIELDS
 @_NULLS
@@ -134,10 +164,16 @@ def update(
 
 
 @data.command("upsert", example="deebase data upsert user --on email -f email=ada@example.com -f name=Ada")
-@click.argument("table")
+@click.argument("table", shell_complete=completing.tables)
 @_FIELDS
 @_NULLS
-@click.option("--on", metavar="COLUMN", multiple=True, help="The columns that identify the row; the key by default.")
+@click.option(
+    "--on",
+    metavar="COLUMN",
+    multiple=True,
+    help="The columns that identify the row; the key by default.",
+    shell_complete=completing.columns,
+)
 @output_options
 @changing
 def upsert(table: str, fields: Sequence[str], nulls: Sequence[str], on: Sequence[str]) -> None:
@@ -153,7 +189,7 @@ def upsert(table: str, fields: Sequence[str], nulls: Sequence[str], on: Sequence
 
 
 @data.command("delete", example="deebase data delete user --where 'age > :age' -p age=90 --yes")
-@click.argument("table")
+@click.argument("table", shell_complete=completing.tables)
 @click.argument("keys", metavar="[KEY...]", nargs=-1)
 @_WHERE
 @_PARAMS
@@ -269,6 +305,8 @@ def import_files(
                 item = s.change(work)
             for report in reports:
                 say(str(report))
+            if table is None:
+                say(f"The name of {group[0]} gives the table: {item.name}; --table names another.")
             if not invocation().dry_run:
                 listed = ", ".join(group)
                 say(f"Imported {listed} into {item.name}, which has {counted(s.run(item.count()), 'row')} now.")
@@ -285,20 +323,31 @@ def _extra(s: Session, table: str | None, extras: Sequence[str]) -> dict[str, ob
     return {**(record(item, known, ()) if known else {}), **more}
 
 
-@data.command("export", example="deebase data export user users.csv")
-@click.argument("table")
+@data.command("export", example="deebase data export user users.csv --where 'age > :age' -p age=30")
+@click.argument("table", shell_complete=completing.tables)
 @click.argument("file", default="-")
+@_WHERE
+@_PARAMS
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 @DELIMITER
 @FORMAT
 @database_options
-def export_file(table: str, file: str, overwrite: bool, delimiter: str | None, form: Format | None) -> None:
-    """Export a table or view to a file: CSV, TSV, JSON, NDJSON (also .gz, .zip), Parquet or Excel; or to stdout."""
+def export_file(
+    table: str,
+    file: str,
+    where: str | None,
+    params: Sequence[str],
+    overwrite: bool,
+    delimiter: str | None,
+    form: Format | None,
+) -> None:
+    """Export rows to a file: CSV, TSV, JSON, NDJSON (also .gz, .zip), Parquet or Excel; or to stdout."""
     with session() as s:
         with bar(table) as advance:
             work = s.readable(table).export_file(
                 # Control characters in rows must not reach the terminal.
                 Terminal(json=form in ("json", "ndjson")) if file == "-" and sys.stdout.isatty() else file,
+                *_condition(where, params),
                 delimiter=tab(delimiter),
                 format=form or ("csv" if file == "-" else None),
                 overwrite=overwrite,

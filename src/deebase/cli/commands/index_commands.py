@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deebase.cli.commands.table_commands import columns_of
+from deebase.cli import completing
+from deebase.cli.commands.table_commands import columns_of, indexes_of
 from deebase.cli.frame import Group
 from deebase.cli.invocation import changing, destroying, reading, recording
 from deebase.cli.output import show
@@ -23,7 +24,7 @@ def index() -> None:
 
 
 @index.command("create", example="deebase index create user last_name,first_name --where 'deleted IS NULL'")
-@click.argument("table")
+@click.argument("table", shell_complete=completing.tables)
 @click.argument("columns")
 @click.option("--name", help="ix_TABLE_COLUMNS by default.")
 @click.option("--unique", is_flag=True, help="Refuse rows with the same values.")
@@ -43,14 +44,14 @@ def create(table: str, columns: str, name: str | None, unique: bool, where: str 
 
 
 @index.command("list", example="deebase index list user")
-@click.argument("table", required=False)
+@click.argument("table", required=False, shell_complete=completing.tables)
 @reading
 def list_indexes(table: str | None) -> None:
     """List the indexes of a table, or of all."""
     with session() as s:
         chosen = [s.table(table)] if table is not None else s.tables
-        found = [{"table": item.name, **entry} for item in chosen for entry in item.indexes]
-    show(found, ("table", "name", "columns", "unique"))
+        found = [{"table": item.name, **entry} for item in chosen for entry in indexes_of(s, item)]
+    show(found, ("table", "name", "columns", "unique", "where"))
 
 
 @index.command("drop", example="deebase index drop ix_user_email --yes")

@@ -13,32 +13,33 @@ import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from deebase.cli.frame import Command
 from deebase.cli.invocation import database_options, say
+from deebase.cli.output import show, show_object
 from deebase.cli.session import Session, is_own, session
 from deebase.cli.terminal import echo, shown_on_stderr
 from deebase.errors import DeeBaseError
 
 if TYPE_CHECKING:
-    from deebase.cli.session import Rows
+    from deebase.cli.session import Rows, ViewRows
     from deebase.database import Database
 
 
 @click.command(cls=Command, example="deebase shell --url app.db")
 @database_options
 def shell() -> None:
-    """Open a Python prompt with the database.
+    r"""Open a Python prompt with the database.
 
-    It supports await, and has db and the tables and views by name.
+    It supports await, and has db and the tables and views by name. \? lists the commands of the prompt, such as \dt.
     """
     with session() as s:
         console = Console(s, namespace(s.db))
         _complete_in(console)
-        banner = f"DeeBase on {s.db!r}\ndb, {_listed(s.db)} are defined: await db.q('SELECT 1')"
+        banner = f"DeeBase on {s.db!r}\ndb, {_listed(s.db)} are defined: await db.q('SELECT 1')\n\\? lists commands."
         with _displaying(console.known):
             console.interact(banner=shown_on_stderr(banner), exitmsg="")
 
@@ -87,6 +88,26 @@ def _listed(db: Database) -> str:
     return shown or "no tables,"
 
 
+_COMMANDS = r"""\d        tables and views
+\d NAME   the columns, keys and indexes of a table, or the columns of a view
+\dt       tables
+\q        end the prompt
+\?        this list"""
+
+
+def _line(kind: str, item: Rows | ViewRows) -> dict[str, object]:
+    return {"name": item.name, "kind": kind, "columns": len(item.columns)}
+
+
+def _show_handle(s: Session, name: str) -> None:
+    """Show the description of a table or view, as it is now."""
+    from deebase.cli.commands.table_commands import columns, describe
+
+    s.run(s.db.reflect())
+    item = s.readable(name)
+    show_object({"name": name, "columns": columns(item)} if name in s.db.v else describe(s, s.table(name)))
+
+
 class Console(code.InteractiveConsole):
     """A prompt whose statements run in an event loop, one at a time.
 
@@ -102,6 +123,30 @@ class Console(code.InteractiveConsole):
         self.known = known
         self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         self._session = session
+
+    def push(self, line: str, *args: Any, **options: Any) -> bool:
+        r"""Take a line; one that begins with a backslash, such as \dt, is a command of the prompt."""
+        if self.buffer or not line.startswith("\\"):
+            return super().push(line, *args, **options)
+        self._command(*line.split(maxsplit=1))
+        return False
+
+    def _command(self, name: str, argument: str = "") -> None:
+        s, argument = self._session, argument.strip().rstrip(";")
+        try:
+            if name == "\\q":
+                raise SystemExit
+            if name == "\\d" and argument:
+                _show_handle(s, argument)
+            elif name in ("\\d", "\\dt"):
+                s.run(s.db.reflect())
+                views = s.db.v if name == "\\d" else ()
+                lines = [*[_line("table", item) for item in s.tables], *[_line("view", item) for item in views]]
+                show(lines, ("name", "kind", "columns"))
+            else:
+                say(_COMMANDS)
+        except DeeBaseError as error:
+            say(f"{type(error).__name__}: {error}")
 
     def runcode(self, code: CodeType) -> None:
         """Run a statement; print an error, and continue."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from deebase.cli import completing
 from deebase.cli import field_arguments as fields
 from deebase.cli.frame import Group
 from deebase.cli.invocation import changing, destroying, invocation, reading, recording
@@ -134,10 +135,10 @@ def list_tables(counts: bool) -> None:
 
 
 @table.command("show", example="deebase table show user --json")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.tables)
 @reading
 def show_table(name: str) -> None:
-    """Show the columns, keys, indexes, foreign keys and number of rows of a table."""
+    """Show the columns, keys, indexes, foreign keys, triggers and number of rows of a table."""
     with session() as s:
         show_object(describe(s, s.table(name)))
 
@@ -154,11 +155,38 @@ def describe(s: Session, item: Rows) -> dict[str, object]:
         "name": item.name,
         "columns": columns(item),
         "key": list(item.pks),
-        "indexes": item.indexes,
+        "indexes": indexes_of(s, item),
         "foreign_keys": item.foreign_keys,
         "referenced_by": coming,
+        "triggers": [{"name": name, "sql": sql} for name, sql in s.run(_triggers(s, item))],
         "rows": s.run(item.count()),
     }
+
+
+def indexes_of(s: Session, item: Rows) -> list[dict[str, object]]:
+    """Return the indexes of a table, with the SQL of their conditions."""
+    facts = item._source.catalog.facts(item.name)  # pyright: ignore[reportPrivateUsage]
+    assert facts is not None, "reflected tables have facts"
+    wheres = {one.name: _condition(s, one.sql or "") for one in facts.indexes if one.partial}
+    return [{**entry, "where": wheres.get(entry["name"])} for entry in item.indexes]
+
+
+def _condition(s: Session, sql: str) -> str | None:
+    """Return what follows WHERE in the statement that creates an index."""
+    from deebase._sqltext.capabilities import capabilities_of
+    from deebase._sqltext.tokens import code_tokens
+
+    depth = 0
+    for token in code_tokens(sql, capabilities_of(s.dialect).tokens):
+        depth += (token.syntax == "(") - (token.syntax == ")")
+        if depth == 0 and token.syntax == "WHERE":
+            return sql[token.end :].strip()
+    return None
+
+
+async def _triggers(s: Session, item: Rows) -> list[tuple[str, str]]:
+    quoted = s.dialect.identifier_preparer.format_table(item.sa_table)
+    return await s.tools.trigger_definitions(item.sa_table.name, quoted)
 
 
 def _leads_to(references: str, item: Rows) -> bool:
@@ -176,7 +204,7 @@ def columns(item: Rows | ViewRows) -> list[dict[str, object]]:
 
 
 @table.command("schema", example="deebase table schema user")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.tables)
 @reading
 def schema(name: str) -> None:
     """Print the CREATE TABLE statement of a table."""
@@ -185,7 +213,7 @@ def schema(name: str) -> None:
 
 
 @table.command("rename", example="deebase table rename user person")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.tables)
 @click.argument("new")
 @recording
 @changing
@@ -201,7 +229,7 @@ def rename(name: str, new: str) -> None:
 
 
 @table.command("drop", example="deebase table drop user --yes")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.tables)
 @recording
 @destroying
 def drop(name: str) -> None:
@@ -216,7 +244,7 @@ def drop(name: str) -> None:
 
 
 @table.command("add-column", example="deebase table add-column user city:str:nullable")
-@click.argument("name", metavar="TABLE")
+@click.argument("name", metavar="TABLE", shell_complete=completing.tables)
 @click.argument("text", metavar="FIELD")
 @recording
 @changing
@@ -257,8 +285,8 @@ async def _add(table: Rows, spec: fields.FieldSpec) -> None:
 
 
 @table.command("rename-column", example="deebase table rename-column user name full_name")
-@click.argument("name", metavar="TABLE")
-@click.argument("old")
+@click.argument("name", metavar="TABLE", shell_complete=completing.tables)
+@click.argument("old", shell_complete=completing.columns)
 @click.argument("new")
 @recording
 @changing
@@ -270,8 +298,8 @@ def rename_column(name: str, old: str, new: str) -> None:
 
 
 @table.command("drop-column", example="deebase table drop-column user city --yes")
-@click.argument("name", metavar="TABLE")
-@click.argument("column")
+@click.argument("name", metavar="TABLE", shell_complete=completing.tables)
+@click.argument("column", shell_complete=completing.columns)
 @recording
 @destroying
 def drop_column(name: str, column: str) -> None:
@@ -283,8 +311,8 @@ def drop_column(name: str, column: str) -> None:
 
 
 @table.command("extract", example="deebase table extract user city country --into place --fk place_id")
-@click.argument("name", metavar="TABLE")
-@click.argument("columns", metavar="COLUMN...", nargs=-1, required=True)
+@click.argument("name", metavar="TABLE", shell_complete=completing.tables)
+@click.argument("columns", metavar="COLUMN...", nargs=-1, required=True, shell_complete=completing.columns)
 @click.option("--into", "lookup", metavar="TABLE", required=True, help="The lookup table, which may exist.")
 @click.option("--fk", metavar="COLUMN", help="The new foreign key; the name of the lookup table with _id by default.")
 @recording
@@ -307,19 +335,55 @@ async def _count_of(table: Rows, name: str) -> int:
 
 
 @table.command("transform", example="deebase table transform user --type age=int --not-null email")
-@click.argument("name", metavar="TABLE")
-@click.option("--type", "types", metavar="COLUMN=TYPE", multiple=True, help="Change the type; values are converted.")
-@click.option("--rename", metavar="OLD=NEW", multiple=True, help="Rename a column.")
-@click.option("--drop", metavar="COLUMN", multiple=True, help="Drop a column with its values.")
-@click.option("--not-null", metavar="COLUMN", multiple=True, help="Refuse NULL.")
-@click.option("--null", metavar="COLUMN", multiple=True, help="Allow NULL.")
-@click.option("--default", "defaults", metavar="COLUMN=VALUE", multiple=True, help="Set the default.")
-@click.option("--no-default", metavar="COLUMN", multiple=True, help="Remove the default.")
-@click.option("--pk", metavar="COLUMN", multiple=True, help="Set the primary key; repeat it for a composite key.")
+@click.argument("name", metavar="TABLE", shell_complete=completing.tables)
+@click.option(
+    "--type",
+    "types",
+    metavar="COLUMN=TYPE",
+    multiple=True,
+    help="Change the type; values are converted.",
+    shell_complete=completing.columns,
+)
+@click.option("--rename", metavar="OLD=NEW", multiple=True, help="Rename a column.", shell_complete=completing.columns)
+@click.option(
+    "--drop", metavar="COLUMN", multiple=True, help="Drop a column with its values.", shell_complete=completing.columns
+)
+@click.option("--not-null", metavar="COLUMN", multiple=True, help="Refuse NULL.", shell_complete=completing.columns)
+@click.option("--null", metavar="COLUMN", multiple=True, help="Allow NULL.", shell_complete=completing.columns)
+@click.option(
+    "--default",
+    "defaults",
+    metavar="COLUMN=VALUE",
+    multiple=True,
+    help="Set the default.",
+    shell_complete=completing.columns,
+)
+@click.option(
+    "--no-default", metavar="COLUMN", multiple=True, help="Remove the default.", shell_complete=completing.columns
+)
+@click.option(
+    "--pk",
+    metavar="COLUMN",
+    multiple=True,
+    help="Set the primary key; repeat it for a composite key.",
+    shell_complete=completing.columns,
+)
 @click.option("--no-pk", is_flag=True, help="Remove the primary key.")
 @click.option("--add-fk", metavar="COLUMN=TABLE[.COLUMN]", multiple=True, help="Add a foreign key.")
-@click.option("--drop-fk", metavar="COLUMN", multiple=True, help="Drop the foreign key of a column.")
-@click.option("--order", metavar="COLUMN", multiple=True, help="The columns that come first (SQLite).")
+@click.option(
+    "--drop-fk",
+    metavar="COLUMN",
+    multiple=True,
+    help="Drop the foreign key of a column.",
+    shell_complete=completing.columns,
+)
+@click.option(
+    "--order",
+    metavar="COLUMN",
+    multiple=True,
+    help="The columns that come first (SQLite).",
+    shell_complete=completing.columns,
+)
 @recording
 @destroying
 def transform(name: str, **given: Any) -> None:

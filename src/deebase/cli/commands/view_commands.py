@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from deebase.cli import completing
 from deebase.cli.commands.table_commands import columns
 from deebase.cli.frame import Group
 from deebase.cli.invocation import changing, destroying, reading, recording
@@ -46,7 +47,7 @@ def list_views() -> None:
 
 
 @view.command("show", example="deebase view show adult")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.tables)
 @reading
 def show_view(name: str) -> None:
     """Show the columns, the SQL and the number of rows of a view."""
@@ -58,7 +59,7 @@ def show_view(name: str) -> None:
 
 
 @view.command("refresh", example="deebase view refresh totals --concurrently")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.tables)
 @click.option("--concurrently", is_flag=True, help="Do not block readers; needs a unique index (view create --key).")
 @changing
 def refresh(name: str, concurrently: bool) -> None:
@@ -72,7 +73,7 @@ def refresh(name: str, concurrently: bool) -> None:
 
 
 @view.command("drop", example="deebase view drop adult --yes")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.tables)
 @recording
 @destroying
 def drop(name: str) -> None:
