@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from deebase._backends.postgres import settings as postgres
@@ -29,6 +30,27 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigurationError: an unsupported scheme, a malformed URL, an option out of range.
     """
+    settings, listed = _settings_of(target, options), options.get("replicas")
+    reads, lag = options.get("reads", "primary"), options.get("max_lag", 2.0)
+    if reads not in ("primary", "fresh"):
+        raise ConfigurationError("reads is 'primary' or 'fresh'", hint="reads='fresh' reads from replicas by itself")
+    if lag is not None:
+        _seconds("max_lag", lag)
+    _size("replica_pool_size", options.get("replica_pool_size"))
+    if listed is None:
+        return settings
+    if not isinstance(listed, str) or not listed.strip():
+        raise ConfigurationError(
+            f"replicas is a URL, not {type(listed).__name__}" if listed else "the URL of the replicas is empty",
+            hint="replicas='postgresql://app@/shop?host=a:5432&host=b:5432'",
+        )
+    if _READERS.get(listed.partition("://")[0].lower()) is not postgres.from_url:
+        raise ConfigurationError("replicas is the URL of a PostgreSQL server", hint="replicas='postgresql://app@b/shop'")
+    made = settings.backend.replicas(listed, options, fresh=lag, reads_fresh=reads == "fresh")
+    return replace(settings, replicas=made)
+
+
+def _settings_of(target: Any, options: Mapping[str, Any]) -> Settings:
     if not isinstance(target, (str, os.PathLike)):
         raise ConfigurationError(f"a database is named by {ACCEPTED}, not by {type(target).__name__}")
     text = cast(Any, os.fspath(target))
@@ -38,9 +60,7 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
         _seconds(name, options[name])
     if not _fits_in_loop(options.get("in_loop")):
         raise ConfigurationError("in_loop is a number of seconds up to 1", hint="in_loop=0.0002, or None for none")
-    pool_size = options["pool_size"]
-    if pool_size is not None and (isinstance(pool_size, bool) or not isinstance(pool_size, int) or pool_size < 1):
-        raise ConfigurationError("pool_size is a whole number from 1", hint="pool_size=10")
+    _size("pool_size", options["pool_size"])
     scheme, found, _ = text.partition("://") if isinstance(target, str) else ("", "", "")
     scheme = scheme.lower()
     if isinstance(target, str) and re.match(r"(sqlite|postgres)\w*(\+\w+)?(:(?!//)|//)", text, re.IGNORECASE):
@@ -58,6 +78,11 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
         else "this URL is malformed",
         hint=f"give {ACCEPTED}",
     )
+
+
+def _size(name: str, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ConfigurationError(f"{name} is a whole number from 1", hint=f"{name}=10")
 
 
 def _seconds(name: str, value: Any) -> None:
