@@ -45,7 +45,9 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
             hint="replicas='postgresql://app@/shop?host=a:5432&host=b:5432'",
         )
     if _READERS.get(listed.partition("://")[0].lower()) is not postgres.from_url:
-        raise ConfigurationError("replicas is the URL of a PostgreSQL server", hint="replicas='postgresql://app@b/shop'")
+        raise ConfigurationError(
+            "replicas is the URL of a PostgreSQL server", hint="replicas='postgresql://app@b/shop'"
+        )
     made = settings.backend.replicas(listed, options, fresh=lag, reads_fresh=reads == "fresh")
     return replace(settings, replicas=made)
 

@@ -51,6 +51,7 @@ class PostgresLane:
         "_lent",
         "_rolls_back",
         "broken",
+        "checked",
         "code",
         "committing",
         "connection",
@@ -59,6 +60,7 @@ class PostgresLane:
         "is_last",
         "lanes",
         "on_error",
+        "on_release",
         "opened",
         "received",
         "since",
@@ -72,6 +74,10 @@ class PostgresLane:
         self.driver: Any = driver
         self.holder: str = ""
         self.since: float = 0.0
+        #: When the role of its server was checked last, in seconds of the event loop's clock.
+        self.checked: float = 0.0
+        #: Called at the end of a transaction that may have written.
+        self.on_release: Callable[[], None] | None = None
         self.on_error: Callable[[BaseException], None] | None = None
         #: Has no effect: the driver sends one statement at a time.
         self.is_last: Callable[[Any], bool] | None = None
@@ -314,6 +320,9 @@ class PostgresLane:
 
     def release(self) -> None:
         """Return the lane to its pool."""
+        if self.on_release is not None:
+            self.on_release()
+            self.on_release = None
         if self.lanes is not None:
             self.lanes.release(self)
 

@@ -198,7 +198,9 @@ def replicas(text: str, options: Mapping[str, Any], *, fresh: float | None, read
         )
     hosts = addresses_of(both.sa_url)
     if not hosts:
-        raise ConfigurationError("the URL of the replicas names no host", hint="replicas='postgresql://app@host:5432/shop'")
+        raise ConfigurationError(
+            "the URL of the replicas names no host", hint="replicas='postgresql://app@host:5432/shop'"
+        )
     query = {name: value for name, value in given.items() if name not in ("host", "port", "target_session_attrs")}
     connect_args = dict(both.connect_args)
     if "statement_cache_size" not in connect_args:

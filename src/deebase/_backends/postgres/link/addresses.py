@@ -88,8 +88,12 @@ def addresses_of(url: sa.URL) -> list[Address]:
     tokens = _items(url.query.get("host"))
     if not tokens:
         return [Address(url.host, url.port or DEFAULT_PORT)] if url.host else []
-    (port,) = _items(url.query.get("port")) or [str(url.port or "")]
-    return [_address(token, "" if len(tokens) > 1 else port) for token in tokens]
+    ports = _items(url.query.get("port")) or [""]
+    several = ports * len(tokens) if len(ports) == 1 else ports
+    if len(tokens) == 1 and _TOKEN.fullmatch(tokens[0]) is None:
+        # An address with colons, which only a single host may have.
+        return [Address(tokens[0], int(ports[0] or DEFAULT_PORT))]
+    return [_address(token, port) for token, port in zip(tokens, several, strict=True)]
 
 
 def _items(value: Any) -> list[str]:

@@ -1,0 +1,197 @@
+"""``db.reading()``: which code reads from replicas, how fresh its rows have to be, and which writes a context made."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from deebase._engine.generators import Owner, owner_of
+from deebase._lanes.replica import Freshness, position_number
+from deebase.errors import ConfigurationError, InvalidOperationError, TransactionError
+
+if TYPE_CHECKING:
+    import asyncio
+    from types import FrameType
+
+    from deebase._engine.coalesce import Coalescer
+    from deebase._engine.executor import Executor
+    from deebase._sql.statement import Statement
+
+
+class WriteFloor:
+    """The last write of a context, which its next reads have to show.
+
+    Attributes:
+        last: the number of the write; 0 for none.
+    """
+
+    __slots__ = ("last",)
+
+    def __init__(self, last: int) -> None:
+        self.last: int = last
+
+
+class Reads:
+    """Where the reads of one Database go.
+
+    Attributes:
+        block: the innermost block of ``db.reading()`` of this context.
+        fresh: what single reads ask for outside of a block; None if they go to the primary.
+    """
+
+    def __init__(self, fresh: Freshness | None = None) -> None:
+        self.block: ContextVar[ReadingBlock | None] = ContextVar("deebase_reading", default=None)
+        self.fresh: Freshness | None = fresh
+        self._floor: ContextVar[WriteFloor | None] = ContextVar("deebase_writes", default=None)
+        self._guard = threading.Lock()
+        self._writes = 0
+
+    # -- blocks --------------------------------------------------------------------------------
+
+    def block_here(self) -> ReadingBlock | None:
+        """Return the block that the calling code is in."""
+        block = self.block.get()
+        while block is not None and not block.covers_caller():
+            block = block.outer
+        return block
+
+    def must_read(self, statement: Statement) -> None:
+        """Refuse a write inside of a block.
+
+        Raises:
+            InvalidOperationError: the statement does more than read; nothing was sent.
+        """
+        if not statement.reads and self.block_here() is not None:
+            raise refused_in_block()
+
+    # -- writes of a context -------------------------------------------------------------------
+
+    def floor(self) -> WriteFloor:
+        """Return the floor of this context.
+
+        Tasks share the one of the task that started them. A context without one begins with all earlier writes of the
+        process, which tasks that it awaited may have made.
+        """
+        floor = self._floor.get()
+        if floor is None:
+            floor = WriteFloor(self._writes)
+            self._floor.set(floor)
+        return floor
+
+    def use_floor(self, last: int) -> None:
+        """Let the reads of this context show a write, whoever made it."""
+        self._floor.set(WriteFloor(last))
+
+    def wrote(self, floor: WriteFloor) -> None:
+        """Record that a write of a context has ended, whatever came of it."""
+        with self._guard:
+            self._writes += 1
+            floor.last = self._writes
+
+    @property
+    def writes(self) -> int:
+        """The number of the last write of all contexts."""
+        return self._writes
+
+
+def refused_in_block(what: str = "a write") -> InvalidOperationError:
+    """Return the error of what does more than read, inside of a block; nothing was sent."""
+    return InvalidOperationError(
+        f"{what} inside of db.reading(): nothing was sent",
+        operation="reading",
+        hint="write outside of the block; db.reading() is for reads, which a replica may answer",
+    )
+
+
+def read_freshness(max_lag: Any, after: Any, wait: Any, otherwise: Any) -> Freshness:
+    """Return what the arguments of ``db.reading()`` ask for.
+
+    Raises:
+        ConfigurationError: a number is not valid.
+        ValidationError: ``after`` is not a position.
+    """
+    for name, seconds in (("max_lag", max_lag), ("wait", wait)):
+        is_none = seconds is None and name == "max_lag"
+        is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if not (is_none or (is_number and 0 <= seconds < 1e7)):
+            raise ConfigurationError(f"{name} is a number of seconds", hint=f"{name}=0.5")
+    if otherwise not in ("primary", "error"):
+        raise ConfigurationError("otherwise is 'primary' or 'error'", hint="otherwise='primary' reads there")
+    return Freshness(max_lag, 0 if after is None else position_number(after), wait, otherwise)
+
+
+class ReadingBlock:
+    """What ``Database.reading`` returns.
+
+    Example:
+        ```python
+        async with db.reading(max_lag=1.0):
+            n = await db.item("SELECT count(*) FROM post")
+        ```
+    """
+
+    def __init__(self, executor: Executor, freshness: Freshness) -> None:
+        self._executor = executor
+        self._reads: Reads | None = None
+        self._owner: Owner | None = None
+        self._has_ended = False
+        self._freshness = freshness
+        self._coalescers: dict[asyncio.AbstractEventLoop, Coalescer] = {}
+        self._outer: ReadingBlock | None = None
+
+    @property
+    def freshness(self) -> Freshness:
+        """What its reads ask for."""
+        return self._freshness
+
+    @property
+    def outer(self) -> ReadingBlock | None:
+        """The block that was entered before this one."""
+        return self._outer
+
+    @property
+    def coalescers(self) -> dict[asyncio.AbstractEventLoop, Coalescer]:
+        """What combines its reads by key, by event loop."""
+        return self._coalescers
+
+    def covers_caller(self) -> bool:
+        """Whether the calling code is in the block: not after its end, nor in a loop over the generator it is in."""
+        if self._has_ended:
+            return False
+        if self._owner is None or not self.is_private:
+            return True
+        frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+        while frame is not None and frame is not self._owner.frame:
+            frame = frame.f_back
+        return frame is not None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it belongs to a generator that is iterated over, and not to the body of that loop."""
+        return self._owner is not None and self._owner.is_iterated
+
+    async def __aenter__(self) -> None:
+        if self._reads is not None:
+            raise TransactionError("a block can be used only once", hint="call db.reading() again")
+        scope = await self._executor.settled_transaction()
+        if scope is not None and not scope.is_test_sandbox:
+            raise TransactionError(
+                "a replica does not show the changes of the open transaction",
+                hint="open db.reading() outside of the transaction, or read without it",
+            )
+        self._reads = reads = self._executor.reads_by_context()
+        self._owner = owner_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+        self._outer = reads.block_here()
+        reads.block.set(self)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> Literal[False]:
+        self._has_ended = True
+        # Set rather than reset by token: the block of an async generator may end in another context.
+        if self._reads is not None and self._reads.block.get() is self:
+            self._reads.block.set(self._outer)
+        return False
