@@ -19,8 +19,10 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from deebase._backends.alter import IndexPart
 from deebase._engine.core import Core
+from deebase._engine.executor import Executor
 from deebase._files.options import ImportOptions
 from deebase._files.reports import ImportReport
+from deebase._lanes.replica import Freshness
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import Rows
 from deebase._schema.database_size import DatabaseSize
@@ -472,6 +474,13 @@ class Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None: ...
 
+class ReadingBlock:
+    def __init__(self, executor: Executor, freshness: Freshness) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
 class Migrator:
     def __init__(
         self,
@@ -546,6 +555,10 @@ class Database:
         read_only: bool = False,
         echo: bool = False,
         engine_options: Mapping[str, Any] | None = None,
+        replicas: str | None = None,
+        replica_pool_size: int | None = None,
+        reads: Literal["primary", "fresh"] = "primary",
+        max_lag: float | None = 2.0,
     ) -> None: ...
     def __enter__(self) -> Database: ...
     def __exit__(
@@ -582,6 +595,15 @@ class Database:
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1000000
     ) -> ReadOnlyBlock: ...
+    def reading(
+        self,
+        *,
+        max_lag: float | None = 2.0,
+        after: str | None = None,
+        wait: float = 0.5,
+        otherwise: Literal["primary", "error"] = "primary",
+    ) -> ReadingBlock: ...
+    def position(self) -> str: ...
     def retry(
         self,
         work: Callable[[], T],

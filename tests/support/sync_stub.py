@@ -32,6 +32,7 @@ CLASSES = {
     "Tables": "_tables.accessors",
     "Views": "_tables.accessors",
     "Transaction": "_engine.transaction",
+    "ReadingBlock": "_engine.reading_block",
     "Migrator": "migrations.migrator",
     "Database": "database",
 }
@@ -55,7 +56,7 @@ FURTHER = {
     "Database": ["t: Tables", "v: Views"],
     "Readable": ["def __contains__(self, key: object) -> bool: ..."],
 }
-BASES = {"Query": "Sequence[R]", "SearchQuery": "Sequence[T]", "Transaction": None}
+BASES = {"Query": "Sequence[R]", "SearchQuery": "Sequence[T]", "Transaction": None, "ReadingBlock": None}
 
 
 class Awaited(ast.NodeTransformer):

@@ -166,7 +166,7 @@ class Executor:
 
     def is_reading(self) -> bool:
         """Whether the calling code is in a block of `Database.reading`."""
-        return self.routing is not None and self.routing.block_here() is not None
+        return self.routing is not None and self.routing.here() is not None
 
     async def position(self) -> str:
         """Return the position of the last commit in the log of the database."""

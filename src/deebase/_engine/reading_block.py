@@ -6,7 +6,7 @@ import sys
 import threading
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from deebase._engine.generators import Owner, owner_of
 from deebase._lanes.replica import Freshness, position_number
@@ -38,12 +38,12 @@ class Reads:
     """Where the reads of one Database go.
 
     Attributes:
-        block: the innermost block of ``db.reading()`` of this context.
+        current: the reads of the innermost block of ``db.reading()`` of this context.
         fresh: what single reads ask for outside of a block; None if they go to the primary.
     """
 
     def __init__(self, fresh: Freshness | None = None) -> None:
-        self.block: ContextVar[ReadingBlock | None] = ContextVar("deebase_reading", default=None)
+        self.current: ContextVar[Reading | None] = ContextVar("deebase_reading", default=None)
         self.fresh: Freshness | None = fresh
         self._floor: ContextVar[WriteFloor | None] = ContextVar("deebase_writes", default=None)
         self._guard = threading.Lock()
@@ -51,12 +51,12 @@ class Reads:
 
     # -- blocks --------------------------------------------------------------------------------
 
-    def block_here(self) -> ReadingBlock | None:
-        """Return the block that the calling code is in."""
-        block = self.block.get()
-        while block is not None and not block.covers_caller():
-            block = block.outer
-        return block
+    def here(self) -> Reading | None:
+        """Return the reads of the block that the calling code is in."""
+        reading = self.current.get()
+        while reading is not None and not reading.covers_caller():
+            reading = reading.outer
+        return reading
 
     def must_read(self, statement: Statement) -> None:
         """Refuse a write inside of a block.
@@ -64,7 +64,7 @@ class Reads:
         Raises:
             InvalidOperationError: the statement does more than read; nothing was sent.
         """
-        if not statement.reads and self.block_here() is not None:
+        if not statement.reads and self.here() is not None:
             raise refused_in_block()
 
     # -- writes of a context -------------------------------------------------------------------
@@ -123,6 +123,43 @@ def read_freshness(max_lag: Any, after: Any, wait: Any, otherwise: Any) -> Fresh
     return Freshness(max_lag, 0 if after is None else position_number(after), wait, otherwise)
 
 
+class Reading:
+    """The reads of one block.
+
+    Attributes:
+        freshness: what they ask for.
+        outer: the reads of the block around it.
+        coalescers: what combines its reads by key, by event loop.
+    """
+
+    def __init__(self, freshness: Freshness, owner: Owner | None, outer: Reading | None) -> None:
+        self.freshness: Freshness = freshness
+        self.outer: Reading | None = outer
+        self.coalescers: dict[asyncio.AbstractEventLoop, Coalescer] = {}
+        self._owner = owner
+        self._has_ended = False
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the block belongs to a generator that is iterated over, and not to the body of that loop."""
+        return self._owner is not None and self._owner.is_iterated
+
+    def covers_caller(self) -> bool:
+        """Whether the calling code is in the block: not after its end, nor in a loop over the generator it is in."""
+        if self._has_ended:
+            return False
+        if self._owner is None or not self._owner.is_iterated:
+            return True
+        frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+        while frame is not None and frame is not self._owner.frame:
+            frame = frame.f_back
+        return frame is not None
+
+    def end(self) -> None:
+        """Leave the block, also for tasks that were started in it and still run."""
+        self._has_ended = True
+
+
 class ReadingBlock:
     """What ``Database.reading`` returns.
 
@@ -135,46 +172,11 @@ class ReadingBlock:
 
     def __init__(self, executor: Executor, freshness: Freshness) -> None:
         self._executor = executor
-        self._reads: Reads | None = None
-        self._owner: Owner | None = None
-        self._has_ended = False
         self._freshness = freshness
-        self._coalescers: dict[asyncio.AbstractEventLoop, Coalescer] = {}
-        self._outer: ReadingBlock | None = None
-
-    @property
-    def freshness(self) -> Freshness:
-        """What its reads ask for."""
-        return self._freshness
-
-    @property
-    def outer(self) -> ReadingBlock | None:
-        """The block that was entered before this one."""
-        return self._outer
-
-    @property
-    def coalescers(self) -> dict[asyncio.AbstractEventLoop, Coalescer]:
-        """What combines its reads by key, by event loop."""
-        return self._coalescers
-
-    def covers_caller(self) -> bool:
-        """Whether the calling code is in the block: not after its end, nor in a loop over the generator it is in."""
-        if self._has_ended:
-            return False
-        if self._owner is None or not self.is_private:
-            return True
-        frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-        while frame is not None and frame is not self._owner.frame:
-            frame = frame.f_back
-        return frame is not None
-
-    @property
-    def is_private(self) -> bool:
-        """Whether it belongs to a generator that is iterated over, and not to the body of that loop."""
-        return self._owner is not None and self._owner.is_iterated
+        self._reading: Reading | None = None
 
     async def __aenter__(self) -> None:
-        if self._reads is not None:
+        if self._reading is not None:
             raise TransactionError("a block can be used only once", hint="call db.reading() again")
         scope = await self._executor.settled_transaction()
         if scope is not None and not scope.is_test_sandbox:
@@ -182,16 +184,19 @@ class ReadingBlock:
                 "a replica does not show the changes of the open transaction",
                 hint="open db.reading() outside of the transaction, or read without it",
             )
-        self._reads = reads = self._executor.reads_by_context()
-        self._owner = owner_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
-        self._outer = reads.block_here()
-        reads.block.set(self)
+        reads = self._executor.reads_by_context()
+        owner = owner_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+        self._reading = Reading(self._freshness, owner, reads.here())
+        reads.current.set(self._reading)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> Literal[False]:
-        self._has_ended = True
+    ) -> None:
+        reading = self._reading
+        if reading is None:
+            return
+        reading.end()
+        current = self._executor.reads_by_context().current
         # Set rather than reset by token: the block of an async generator may end in another context.
-        if self._reads is not None and self._reads.block.get() is self:
-            self._reads.block.set(self._outer)
-        return False
+        if current.get() is reading:
+            current.set(reading.outer)

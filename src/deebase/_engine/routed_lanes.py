@@ -89,7 +89,7 @@ class RoutedLanes:
         Args:
             usual: combines those that go to the primary.
         """
-        block = self._reads.block_here()
+        block = self._reads.here()
         if block is not None:
             if block.is_private:
                 # The task that sends the statement is outside of the generator.
@@ -102,11 +102,16 @@ class RoutedLanes:
 
     # -- which server --------------------------------------------------------------------------
 
-    async def _wanted(self, *, is_single: bool) -> Freshness | None:
+    def _wanted(self, *, is_single: bool) -> Freshness | None:
         """Return what a read of the calling code asks of a replica; None for the primary."""
-        block = self._reads.block_here()
-        wanted = block.freshness if block is not None else self._reads.fresh if is_single else None
-        if wanted is None or self._reads.fresh is None:
+        block = self._reads.here()
+        if block is not None:
+            return block.freshness
+        return self._reads.fresh if is_single else None
+
+    async def _with_own_writes(self, wanted: Freshness) -> Freshness:
+        """Return what a read asks for if each one shows the writes of its context."""
+        if self._reads.fresh is None:
             return wanted
         own = await self._position_after(self._reads.floor().last)
         return replace(wanted, after=max(wanted.after, own))
@@ -132,13 +137,16 @@ class RoutedLanes:
         finally:
             self._locating = None
 
-    async def _choose(self, wanted: Freshness) -> Replica | None:
+    async def _choose(self, wanted: Freshness, since: float) -> Replica | None:
         """Return a replica that may answer; None for the primary.
+
+        Args:
+            wanted: what the read asks for.
+            since: when it was asked for.
 
         Raises:
             BusyError: no replica may, and the read is not to go to the primary.
         """
-        since = self._loop.time()
         deadline, pause = since + wanted.wait, _PAUSE
         replicas = [each for each in self._replicas if not each.is_away()]
         if not self._in_order:
@@ -175,7 +183,9 @@ class RoutedLanes:
         self, read: Callable[[Lanes], Awaitable[T]], wanted: Freshness, statement: Statement | None = None
     ) -> T:
         """Read from a replica, from another one if it cannot be reached, or from the primary."""
-        replica = await self._choose(wanted)
+        since = self._loop.time()
+        wanted = await self._with_own_writes(wanted)
+        replica = await self._choose(wanted, since)
         while replica is not None:
             try:
                 return await read(replica.lanes)
@@ -183,7 +193,7 @@ class RoutedLanes:
                 if not isinstance(self._translate(error, statement), ConnectionError):
                     raise
                 replica.failed(error)
-            replica = await self._choose(wanted)
+            replica = await self._choose(wanted, since)
         return await read(self._primary)
 
     # -- statements ----------------------------------------------------------------------------
@@ -192,7 +202,7 @@ class RoutedLanes:
         """Run a statement: a read where it may run, a write on the primary."""
         if not statement.reads:
             return await self._write(self._primary.fetch(statement, args))
-        wanted = await self._wanted(is_single=True)
+        wanted = self._wanted(is_single=True)
         if wanted is None:
             return await self._primary.fetch(statement, args)
         return await self._read(lambda lanes: lanes.fetch(statement, args), wanted, statement)
@@ -205,7 +215,7 @@ class RoutedLanes:
         """Run a statement of the user: on the primary if it may do more than read."""
         if not (statement.reads and statement.keeps_session):
             return await self._write(self._primary.raw_fetch(statement, args))
-        wanted = await self._wanted(is_single=True)
+        wanted = self._wanted(is_single=True)
         if wanted is None:
             return await self._primary.raw_fetch(statement, args)
         try:
@@ -217,7 +227,7 @@ class RoutedLanes:
 
     async def fetch_arrow(self, statement: Statement, args: Params) -> Any:
         """Return an Arrow table from the primary; None if the rows are to be read from a replica."""
-        return None if self._reads.block_here() is not None else await self._primary.fetch_arrow(statement, args)
+        return None if self._reads.here() is not None else await self._primary.fetch_arrow(statement, args)
 
     async def _write(self, work: Awaitable[T]) -> T:
         if self._reads.fresh is None:
@@ -231,7 +241,7 @@ class RoutedLanes:
 
     async def acquire(self, holder: str, *, write: bool, streams: bool = False) -> Lane:
         """Lend a lane to a transaction or a stream: inside of a block that of a replica."""
-        wanted = None if write else await self._wanted(is_single=False)
+        wanted = None if write else self._wanted(is_single=False)
         if wanted is not None:
             return await self._read(lambda lanes: lanes.acquire(holder, write=False, streams=streams), wanted)
         lane = await self._primary.acquire(holder, write=write, streams=streams)
