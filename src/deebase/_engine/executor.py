@@ -168,6 +168,15 @@ class Executor:
         """Whether the calling code is in a block of `Database.reading`."""
         return self.routing is not None and self.routing.here() is not None
 
+    def must_write(self, what: str) -> None:
+        """Refuse a write that the text of a statement does not show.
+
+        Raises:
+            InvalidOperationError: the code is in a block of `Database.reading`.
+        """
+        if self.is_reading():
+            raise refused_in_block(what)
+
     async def position(self) -> str:
         """Return the position of the last commit in the log of the database."""
         scope = await self.settled_transaction()
@@ -445,8 +454,7 @@ class Executor:
             TransactionError: the task is not in a transaction.
             InvalidOperationError: the code is in a block of `Database.reading`.
         """
-        if self.is_reading():
-            raise refused_in_block(what)
+        self.must_write(what)
         if self.current_transaction() is None:
             raise TransactionError(
                 f"{what} locks rows until the transaction ends, but no transaction is open",
