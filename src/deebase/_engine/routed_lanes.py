@@ -15,7 +15,7 @@ from deebase._lanes.interface import Columns, Lane, Lanes, Params, Rows
 from deebase._lanes.replica import Freshness, Replica, first_answer, position_number
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
-from deebase.errors import BusyError, ConnectionError
+from deebase.errors import BusyError, ConnectionError, SerializationError
 
 if TYPE_CHECKING:
     from deebase._backends.postgres.lane import PostgresLane
@@ -190,7 +190,11 @@ class RoutedLanes:
             try:
                 return await read(replica.lanes)
             except Exception as error:
-                if not isinstance(self._translate(error, statement), ConnectionError):
+                ours = self._translate(error, statement)
+                if isinstance(ours, SerializationError) and self._reads.here() is None:
+                    # The replica cancelled a read of code that did not ask for replicas.
+                    break
+                if not isinstance(ours, ConnectionError):
                     raise
                 replica.failed(error)
             replica = await self._choose(wanted, since)
