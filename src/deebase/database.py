@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
-from deebase._backends.schemes import settings_for
+from deebase._backends.schemes import ReplicaOptions, settings_for
 from deebase._engine.core import Core
-from deebase._engine.reading_block import ReadingBlock, read_freshness
-from deebase._engine.reading_executor import ReadingExecutor
+from deebase._engine.reading_block import ReadingBlock, position_of, read_freshness
+from deebase._engine.reading_executor import ReadingExecutor, ReadOnlyBlock
 from deebase._engine.retry import retry
 from deebase._engine.transaction import Transaction
 from deebase._lanes.limits import Limits
@@ -27,7 +27,6 @@ from deebase._tables.raw_sql import RawSql
 from deebase._tables.read_only_sql import ReadOnlySql
 from deebase._tables.table import Table
 from deebase._tables.view import View
-from deebase.errors import TransactionError
 from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
@@ -140,11 +139,8 @@ class Database:
                 "lock_timeout": lock_timeout,
                 "idle_timeout": idle_timeout,
                 "engine_options": engine_options,
-                "replicas": replicas,
-                "replica_pool_size": replica_pool_size,
-                "reads": reads,
-                "max_lag": max_lag,
             },
+            ReplicaOptions(replicas, replica_pool_size, reads, max_lag),
         )
         self._use(Core.of(settings, echo=echo, coalesce=coalesce, read_only=read_only))
 
@@ -407,12 +403,12 @@ class Database:
             ```
         """
         executor = self._core.executor
-        reads = read_only or executor.only_reads or executor.is_reading()
+        reads = read_only or executor.only_reads or executor.reads.in_block()
         return executor.transaction(read_only=reads, isolation=isolation)
 
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1_000_000
-    ) -> ReadOnlyBlock:
+    ) -> ReadOnlyBlock[Database]:
         """Open a block that only reads: for SQL text of people that you do not trust.
 
         The block gives a ``Database`` with the same tables and views and connections of its own. Each of its statements
@@ -437,7 +433,7 @@ class Database:
                     print("only the first 100 posts")
             ```
         """
-        return ReadOnlyBlock(self._core, Limits(seconds, rows, size).check())
+        return ReadOnlyBlock(self._core, Limits(seconds, rows, size).check(), database_on)
 
     def reading(
         self,
@@ -488,7 +484,7 @@ class Database:
                 assert await users.exists(email="ada@example.com")
             ```
         """
-        return await self._core.executor.position()
+        return await position_of(self._core.executor)
 
     async def retry(
         self,
@@ -978,39 +974,6 @@ class Database:
         return await self._definitions.create_view(
             name, definition, key=key, replace=replace, materialized=materialized
         )
-
-
-class ReadOnlyBlock:
-    """What ``Database.read_only`` returns.
-
-    Example:
-        ```python
-        async with db.read_only() as ro:
-            n = await ro.item("SELECT count(*) FROM post")
-        ```
-    """
-
-    def __init__(self, core: Core, limits: Limits) -> None:
-        self._core = core
-        self._limits = limits
-        self._opened: Database | None = None
-
-    async def __aenter__(self) -> Database:
-        if self._opened is not None:
-            raise TransactionError("a block can be used only once", hint="call db.read_only() again")
-        if await self._core.executor.settled_transaction() is not None:
-            raise TransactionError(
-                "read_only() has connections of its own, which do not see this transaction",
-                hint="open it outside of the transaction; db.transaction(read_only=True) is for SQL that you trust",
-            )
-        self._opened = database_on(self._core.reading(self._limits))
-        return self._opened
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._opened is not None:
-            await self._opened.close()
 
 
 def database_on(core: Core) -> Database:

@@ -20,6 +20,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from deebase._backends.alter import IndexPart
 from deebase._engine.core import Core
 from deebase._engine.executor import Executor
+from deebase._engine.reading_executor import ReadOnlyBlock
 from deebase._files.options import ImportOptions
 from deebase._files.reports import ImportReport
 from deebase._lanes.replica import Freshness
@@ -38,7 +39,6 @@ from deebase._tables.readable import D, V
 from deebase._tables.schema_editor import H, TransformOptions
 from deebase._tables.search import Hit, T
 from deebase._tables.table import Conflict
-from deebase.database import ReadOnlyBlock
 from deebase.migrations.check.trial_run import Finding
 from deebase.migrations.compare.changes import Difference
 from deebase.migrations.compare.models import Models
@@ -594,7 +594,7 @@ class Database:
     ) -> Transaction: ...
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1000000
-    ) -> ReadOnlyBlock: ...
+    ) -> ReadOnlyBlock[Database]: ...
     def reading(
         self,
         *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,7 +48,7 @@ WRITES: list[Callable[[Database], Awaitable[object]]] = [
     lambda db: db.q(sa.delete(db.t.post.sa_table)),
     lambda db: db.q(sa.select(db.t.post.sa_table).with_for_update()),
     lambda db: db.item("INSERT INTO post (title) VALUES ('x') RETURNING id"),
-    lambda db: anext(db.stream("DELETE FROM post RETURNING id")),  # type: ignore[arg-type, return-value]
+    lambda db: anext(db.stream("DELETE FROM post RETURNING id")),
     lambda db: db.import_file(b"title\nx\n", "post"),
     lambda db: db.retry(lambda: db.t.post.insert(title="x")),
 ]
@@ -137,7 +137,7 @@ async def test_the_block_of_a_generator_leaves_the_body_of_its_loop_alone(posts:
     assert await posts.t.post.count(title="seen") == 2
 
     @asynccontextmanager
-    async def request() -> AsyncIterator[None]:
+    async def request() -> AsyncGenerator[None]:
         async with posts.reading():
             yield
 

@@ -1,15 +1,17 @@
-"""A standby that follows the server of the tests: how fresh reads are, which server answers, and what a promotion does."""
+"""A primary and its standby: how fresh reads are, which server answers them, and what a promotion does."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import pytest
 
 from deebase import BusyError, ConnectionError, Database, InvalidOperationError, SerializationError, Table
+from deebase._backends.postgres import engine
+from deebase._engine.core import core_of
 from tests.support.load import Load
 from tests.support.own_server import OwnServer, free_port, own_server
 from tests.support.postgres import PostgresTestServer
@@ -57,7 +59,7 @@ def pair(postgres_server: PostgresTestServer) -> Iterator[Pair]:
 
 
 @asynccontextmanager
-async def paused(pair: Pair) -> AsyncIterator[None]:
+async def paused(pair: Pair) -> AsyncGenerator[None]:
     """Let the standby receive, and replay nothing."""
     async with Database(pair.standby.url, pool_size=1) as standby:
         await standby.q("SELECT pg_wal_replay_pause()")
@@ -143,7 +145,7 @@ async def test_writes_of_others_are_at_most_so_old(pair: Pair) -> None:
             await other.q("INSERT INTO doc (n) VALUES (1)")
             async with db.reading(max_lag=None):
                 assert await docs.count() == 0, "any lag is accepted"
-                assert await asyncio.gather(docs.get(1, default=0), docs.get(2, default=0)) == [0, 0]
+                assert list(await asyncio.gather(docs.get(1, default=0), docs.get(2, default=0))) == [0, 0]
             async with asyncio.timeout(10), db.reading(max_lag=0.3, wait=0):
                 while await docs.count() == 0:
                     await asyncio.sleep(0.01)
@@ -195,9 +197,11 @@ async def test_what_a_replica_cannot_do_runs_on_the_primary_or_nowhere(pair: Pai
 
 async def test_a_replica_that_is_away_is_left_out(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
     nobody = f"postgresql://postgres@127.0.0.1:{free_port()},127.0.0.1:{pair.standby.port}/postgres?sslmode=disable"
-    async with Database(pair.primary.url, replicas=nobody, reads="fresh") as db:
-        async with db.reading(max_lag=None, wait=5, otherwise="error"):
-            assert all([await db.item(ON_REPLICA) for _ in range(10)])
+    async with (
+        Database(pair.primary.url, replicas=nobody, reads="fresh") as db,
+        db.reading(max_lag=None, wait=5, otherwise="error"),
+    ):
+        assert all([await db.item(ON_REPLICA) for _ in range(10)])
     async with Database(pair.primary.url, replicas=pair.primary.url, reads="fresh") as db:
         caplog.clear()
         assert not any([await db.item(ON_REPLICA) for _ in range(10)])
@@ -237,6 +241,23 @@ async def test_a_write_to_a_standby_drops_no_connection(pair: Pair) -> None:
         assert await db.item("SELECT pg_backend_pid()") == pid
 
 
+async def test_a_pool_that_prefers_a_standby_returns_to_it(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Database(pair.both(target_session_attrs="prefer-standby"), pool_size=1) as db:
+        assert await db.item(ON_REPLICA)
+        await asyncio.to_thread(pair.standby.control, "stop", "-m", "fast")
+        assert not await db.item(ON_REPLICA)
+        await asyncio.to_thread(pair.standby.control, "start")
+        assert not await db.item(ON_REPLICA), "a connection that is in use is not asked"
+        monkeypatch.setattr(engine, "IDLE_CHECK", 0)
+        assert await db.item(ON_REPLICA)
+
+
+async def test_hosts_are_chosen_at_random_if_that_is_asked_for(pair: Pair) -> None:
+    async with Database(pair.both(load_balance_hosts="random"), pool_size=20) as db:
+        found = await asyncio.gather(*(db.item(f"{ON_REPLICA} FROM pg_sleep(0.1)") for _ in range(20)))
+        assert set(found) == {True, False}
+
+
 async def test_each_host_is_listed_with_its_reason(pair: Pair) -> None:
     nobody = free_port()
     url = f"postgresql://postgres@127.0.0.1:{pair.standby.port},127.0.0.1:{nobody}/postgres?sslmode=disable"
@@ -250,8 +271,9 @@ async def test_each_host_is_listed_with_its_reason(pair: Pair) -> None:
 
 @pytest.mark.parametrize("mode", ["immediate", pytest.param("fast", marks=pytest.mark.long)])
 async def test_a_promotion_under_load_loses_nothing(
-    postgres_server: PostgresTestServer, mode: str, long_run: bool
+    postgres_server: PostgresTestServer, mode: str, long_run: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engine, "IDLE_CHECK", 0)
     for _ in range(10 if long_run else 1):
         with own_server() as primary:
             standby = await asyncio.to_thread(primary.standby)
@@ -260,10 +282,10 @@ async def test_a_promotion_under_load_loses_nothing(
 
 
 async def promote_under_load(pair: Pair, mode: str) -> None:
-    url, standbys = pair.both(target_session_attrs="read-write"), pair.both(target_session_attrs="prefer-standby")
+    url = pair.both(target_session_attrs="read-write")
     async with (
         Database(url, replicas=pair.both(), reads="fresh", pool_size=4, connect_timeout=2) as db,
-        Database(standbys, pool_size=1) as reader,
+        Database(pair.both(target_session_attrs="standby"), pool_size=1) as reader,
         Database(pair.standby.url, pool_size=1) as follower,
     ):
         load = await Load.prepare(db)
@@ -288,11 +310,16 @@ async def promote_under_load(pair: Pair, mode: str) -> None:
             await asyncio.to_thread(pair.primary.control, "start")
             async with Database(pair.primary.url, pool_size=1) as old:
                 rows = await old.item("SELECT count(*) FROM load")
-                core = db._core.executor
                 # Connections that are opened from now on find both servers.
-                await core.reconnect()
+                await core_of(db).executor.reconnect()
                 await load.more(150)
+                async with Database(url, pool_size=1) as another:
+                    assert await another.item("SELECT inet_server_port()") == pair.standby.port
                 assert await old.item("SELECT count(*) FROM load") == rows
+        # A pool for standbys leaves a server that was promoted, and the old primary is none either.
+        with pytest.raises(ConnectionError, match=f"{pair.standby.port} is a primary") as refused:
+            await reader.q("INSERT INTO load (id, n) VALUES (-1, 0)")
+        assert f"{pair.primary.port} is a primary" in str(refused.value)
         assert load.errors <= EXPECTED
         await load.check_after_faults()
         assert await db.item("SELECT inet_server_port()") == pair.standby.port

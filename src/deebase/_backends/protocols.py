@@ -440,14 +440,13 @@ class Backend:
         made: Settings = import_module(f"{self.package}.settings").reading(settings)
         return made
 
-    def replicas(self, text: str, options: Mapping[str, Any], *, fresh: float | None, reads_fresh: bool) -> Replicas:
+    def replicas(self, text: str, options: Mapping[str, Any]) -> Replicas:
         """Return the settings of the replicas that a URL lists.
 
         Raises:
             ConfigurationError: the URL is not valid, or the database has no replicas.
         """
-        module = import_module(f"{self.package}.settings")
-        made: Replicas = module.replicas(text, options, fresh=fresh, reads_fresh=reads_fresh)
+        made: Replicas = import_module(f"{self.package}.settings").replicas(text, options)
         return made
 
     @cached_property

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from deebase._backends.postgres import settings as postgres
 from deebase._backends.protocols import Settings
@@ -24,19 +24,28 @@ _READERS = {
 }
 
 
-def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
+class ReplicaOptions(NamedTuple):
+    """The options of ``Database`` about replicas."""
+
+    replicas: Any = None
+    pool_size: Any = None
+    reads: Any = "primary"
+    max_lag: Any = 2.0
+
+
+def settings_for(target: Any, options: Mapping[str, Any], replicas: ReplicaOptions | None = None) -> Settings:
     """Return the settings of a target and the options of ``Database``.
 
     Raises:
         ConfigurationError: an unsupported scheme, a malformed URL, an option out of range.
     """
-    settings, listed = _settings_of(target, options), options.get("replicas")
-    reads, lag = options.get("reads", "primary"), options.get("max_lag", 2.0)
-    if reads not in ("primary", "fresh"):
+    settings, asked = _settings_of(target, options), replicas or ReplicaOptions()
+    if asked.reads not in ("primary", "fresh"):
         raise ConfigurationError("reads is 'primary' or 'fresh'", hint="reads='fresh' reads from replicas by itself")
-    if lag is not None:
-        _seconds("max_lag", lag)
-    _size("replica_pool_size", options.get("replica_pool_size"))
+    if asked.max_lag is not None:
+        _seconds("max_lag", asked.max_lag)
+    _size("replica_pool_size", asked.pool_size)
+    listed = asked.replicas
     if listed is None:
         return settings
     if not isinstance(listed, str) or not listed.strip():
@@ -48,8 +57,9 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
         raise ConfigurationError(
             "replicas is the URL of a PostgreSQL server", hint="replicas='postgresql://app@b/shop'"
         )
-    made = settings.backend.replicas(listed, options, fresh=lag, reads_fresh=reads == "fresh")
-    return replace(settings, replicas=made)
+    own = options if asked.pool_size is None else {**options, "pool_size": asked.pool_size}
+    made = settings.backend.replicas(listed, own)
+    return replace(settings, replicas=replace(made, reads_fresh=asked.reads == "fresh", max_lag=asked.max_lag))
 
 
 def _settings_of(target: Any, options: Mapping[str, Any]) -> Settings:

@@ -17,7 +17,7 @@ from deebase._engine.reading_block import Reads, refused_in_block
 from deebase._engine.transaction_scope import TransactionScope
 from deebase._lanes.interface import Columns, Lane, Lanes, Params, Rows, Values
 from deebase._lanes.pool import closed_while_running
-from deebase._lanes.replica import BEGINNING, Freshness
+from deebase._lanes.replica import Freshness
 from deebase._lanes.shield import run_shielded
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
@@ -53,7 +53,7 @@ class Executor:
         generators: the innermost block of each async generator that holds one open over a ``yield``, by its frame.
         closed: whether the Database is closed.
         reading: sends the statements of `Database.read_only` on connections of its own, once there are any.
-        routing: where reads go by their context, once `Database.reading` was used; from the start with replicas.
+        reads: where reads go, by their context.
     """
 
     #: Whether every write is refused (``ReadingExecutor``).
@@ -76,8 +76,8 @@ class Executor:
         self._recordings: list[list[str]] = []
         replicas = settings.replicas
         fresh = Freshness(replicas.max_lag) if replicas is not None and replicas.reads_fresh else None
-        self.routing: Reads | None = None if replicas is None else Reads(fresh)
-        self._loops = Loops(settings, self._note, self.translate, self.routing)
+        self.reads: Reads = Reads(fresh, is_used=replicas is not None)
+        self._loops = Loops(settings, self._note, self.translate, self.reads)
         self._here: LoopResources | None = None
 
     # -- where statements run ------------------------------------------------------------------
@@ -156,44 +156,6 @@ class Executor:
             self.reading.close_from_outside(timeout)
         self._loops.close_stopped(timeout)
 
-    # -- reads of replicas ---------------------------------------------------------------------
-
-    def reads_by_context(self) -> Reads:
-        """Return where reads go by their context, from now on."""
-        if self.routing is None:
-            self.routing = Reads()
-        return self.routing
-
-    def is_reading(self) -> bool:
-        """Whether the calling code is in a block of `Database.reading`."""
-        return self.routing is not None and self.routing.here() is not None
-
-    def must_write(self, what: str) -> None:
-        """Refuse a write that the text of a statement does not show.
-
-        Raises:
-            InvalidOperationError: the code is in a block of `Database.reading`.
-        """
-        if self.is_reading():
-            raise refused_in_block(what)
-
-    async def position(self) -> str:
-        """Return the position of the last commit in the log of the database."""
-        scope = await self.settled_transaction()
-        if scope is not None and not scope.is_test_sandbox:
-            raise TransactionError(
-                "the position of a transaction is not known before its commit",
-                hint="await db.position() after the block",
-            )
-        statement = self.lanes().position
-        if statement is None:
-            return BEGINNING
-        try:
-            rows = await self.resources().primary.fetch(statement, ())
-        except BaseException as error:
-            self.raise_translated(error, statement)
-        return str(rows[0][0])
-
     # -- errors and records --------------------------------------------------------------------
 
     def translate(self, error: BaseException, statement: Statement | None) -> DeeBaseError | None:
@@ -242,8 +204,8 @@ class Executor:
 
     async def fetch(self, statement: Statement, args: Params) -> Rows:
         """Run one statement and return its rows as the driver gives them (tuples, records)."""
-        if self.routing is not None:
-            self.routing.must_read(statement)
+        if self.reads.is_used:
+            self.reads.must_read(statement)
         if self._recordings or log.isEnabledFor(self._level):
             self._note(statement)
         # Usually no transaction is open; this check needs no function call.
@@ -294,7 +256,7 @@ class Executor:
         outside = self.current.get() is None and not self.generators
         if self._coalesces and (outside or self.current_transaction() is None) and read.joins(args):
             here = self.resources()
-            coalescer = here.coalescer if self.routing is None else here.coalescer_by_context()
+            coalescer = here.coalescer if not self.reads.is_used else here.coalescer_by_context()
             future = None if coalescer is None else coalescer.join(read, args, waits=waits)
             if future is not None:
                 return future
@@ -302,8 +264,8 @@ class Executor:
 
     async def count(self, statement: Statement, args: Params) -> int:
         """Run one statement and return the number of rows that it changed."""
-        if self.routing is not None:
-            self.routing.must_read(statement)
+        if self.reads.is_used:
+            self.reads.must_read(statement)
         if self._recordings or log.isEnabledFor(self._level):
             self._note(statement)
         scope = self.current.get()
@@ -320,9 +282,9 @@ class Executor:
     async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
         """Run a statement of the user and return its columns and rows."""
         scope = await self.settled_transaction()
-        if self.routing is not None:
-            self.routing.must_read(statement)
-            if scope is None and self.is_reading():
+        if self.reads.is_used:
+            self.reads.must_read(statement)
+            if scope is None and self.reads.in_block():
                 # The database refuses what the text of a query does not show: a function that writes.
                 async with self.transaction(read_only=True):
                     return await self.raw_fetch(statement, args)
@@ -336,12 +298,12 @@ class Executor:
 
     async def _run_inside(self, action: Callable[[Lane], Awaitable[T]], *statements: Statement) -> T:
         """Run statements in the transaction of this task, or in a new one."""
-        if self.routing is not None:
+        if self.reads.is_used:
             for statement in statements:
-                self.routing.must_read(statement)
+                self.reads.must_read(statement)
         scope = await self.settled_transaction()
         if scope is None:
-            async with self.transaction(read_only=self.is_reading()) as block:
+            async with self.transaction(read_only=self.reads.in_block()) as block:
                 block.is_last = _always
                 return await self._run_inside(action, *statements)
         for statement in statements:
@@ -400,8 +362,8 @@ class Executor:
             args: its parameters.
             size: rows of a piece.
         """
-        if self.routing is not None:
-            self.routing.must_read(statement)
+        if self.reads.is_used:
+            self.reads.must_read(statement)
         self._note(statement)
         scope, own = await self.settled_transaction(), None
         failed: BaseException | None = None
@@ -431,7 +393,7 @@ class Executor:
 
     def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> TransactionScope:
         """Return a block: a transaction, or a savepoint in the transaction of this task."""
-        if self.routing is not None and self.is_reading() and self.current_transaction() is None:
+        if self.reads.is_used and self.reads.in_block() and self.current_transaction() is None:
             if not read_only:
                 raise refused_in_block("a transaction that may write")
             if isinstance(isolation, str) and isolation.lower() == "serializable":
@@ -454,7 +416,7 @@ class Executor:
             TransactionError: the task is not in a transaction.
             InvalidOperationError: the code is in a block of `Database.reading`.
         """
-        self.must_write(what)
+        self.reads.must_write(what)
         if self.current_transaction() is None:
             raise TransactionError(
                 f"{what} locks rows until the transaction ends, but no transaction is open",

@@ -38,7 +38,7 @@ class LoopResources:
         loop: asyncio.AbstractEventLoop,
         note: Note,
         translate: Translate,
-        reads: Reads | None = None,
+        reads: Reads,
     ) -> None:
         # Imported here, because SQLAlchemy's asyncio part and the drivers are not needed earlier.
         from deebase._engine.connect import make_engine, make_lanes
@@ -49,7 +49,7 @@ class LoopResources:
         self.primary: Lanes = make_lanes(self.engine, settings, loop, translate)
         self._engines = [self.engine]
         self._routed: RoutedLanes | None = None
-        if settings.replicas is not None and reads is not None:
+        if settings.replicas is not None:
             replicas: list[Replica] = []
             for host in settings.replicas.hosts:
                 engine = make_engine(host, translate)
@@ -94,10 +94,10 @@ class Loops:
         settings: where the database is.
         note: called with each statement of a coalesced read.
         translate: returns our error for one of the driver.
-        reads: where reads go by their context; None without replicas.
+        reads: where reads go by their context.
     """
 
-    def __init__(self, settings: Settings, note: Note, translate: Translate, reads: Reads | None = None) -> None:
+    def __init__(self, settings: Settings, note: Note, translate: Translate, reads: Reads) -> None:
         self._settings = settings
         self._reads = reads
         self._note = note

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from deebase._engine.generators import Owner, owner_of
-from deebase._lanes.replica import Freshness, position_number
+from deebase._lanes.replica import BEGINNING, Freshness, position_number
 from deebase.errors import ConfigurationError, InvalidOperationError, TransactionError
 
 if TYPE_CHECKING:
@@ -40,9 +40,11 @@ class Reads:
     Attributes:
         current: the reads of the innermost block of ``db.reading()`` of this context.
         fresh: what single reads ask for outside of a block; None if they go to the primary.
+        is_used: whether there are replicas, or a block was entered. Until then all reads go the same way.
     """
 
-    def __init__(self, fresh: Freshness | None = None) -> None:
+    def __init__(self, fresh: Freshness | None = None, *, is_used: bool = False) -> None:
+        self.is_used: bool = is_used
         self.current: ContextVar[Reading | None] = ContextVar("deebase_reading", default=None)
         self.fresh: Freshness | None = fresh
         self._floor: ContextVar[WriteFloor | None] = ContextVar("deebase_writes", default=None)
@@ -67,6 +69,19 @@ class Reads:
         if not statement.reads and self.here() is not None:
             raise refused_in_block()
 
+    def in_block(self) -> bool:
+        """Whether the calling code is in a block."""
+        return self.is_used and self.here() is not None
+
+    def must_write(self, what: str) -> None:
+        """Refuse a write that the text of a statement does not show.
+
+        Raises:
+            InvalidOperationError: the calling code is in a block.
+        """
+        if self.in_block():
+            raise refused_in_block(what)
+
     # -- writes of a context -------------------------------------------------------------------
 
     def floor(self) -> WriteFloor:
@@ -82,7 +97,7 @@ class Reads:
         return floor
 
     def use_floor(self, last: int) -> None:
-        """Let the reads of this context show a write, whoever made it."""
+        """Let the reads of this context show a write of any context."""
         self._floor.set(WriteFloor(last))
 
     def wrote(self, floor: WriteFloor) -> None:
@@ -115,12 +130,33 @@ def read_freshness(max_lag: Any, after: Any, wait: Any, otherwise: Any) -> Fresh
     """
     for name, seconds in (("max_lag", max_lag), ("wait", wait)):
         is_none = seconds is None and name == "max_lag"
-        is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-        if not (is_none or (is_number and 0 <= seconds < 1e7)):
+        if not (is_none or (type(seconds) in (int, float) and 0 <= seconds < 1e7)):
             raise ConfigurationError(f"{name} is a number of seconds", hint=f"{name}=0.5")
     if otherwise not in ("primary", "error"):
         raise ConfigurationError("otherwise is 'primary' or 'error'", hint="otherwise='primary' reads there")
     return Freshness(max_lag, 0 if after is None else position_number(after), wait, otherwise)
+
+
+async def position_of(executor: Executor) -> str:
+    """Return the position of the last commit in the log of the database.
+
+    Raises:
+        TransactionError: a transaction is open.
+    """
+    scope = await executor.settled_transaction()
+    if scope is not None and not scope.is_test_sandbox:
+        raise TransactionError(
+            "the position of a transaction is not known before its commit",
+            hint="await db.position() after the block",
+        )
+    statement = executor.lanes().position
+    if statement is None:
+        return BEGINNING
+    try:
+        rows = await executor.resources().primary.fetch(statement, ())
+    except BaseException as error:
+        executor.raise_translated(error, statement)
+    return str(rows[0][0])
 
 
 class Reading:
@@ -184,7 +220,8 @@ class ReadingBlock:
                 "a replica does not show the changes of the open transaction",
                 hint="open db.reading() outside of the transaction, or read without it",
             )
-        reads = self._executor.reads_by_context()
+        reads = self._executor.reads
+        reads.is_used = True
         owner = owner_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
         self._reading = Reading(self._freshness, owner, reads.here())
         reads.current.set(self._reading)
@@ -196,7 +233,7 @@ class ReadingBlock:
         if reading is None:
             return
         reading.end()
-        current = self._executor.reads_by_context().current
+        current = self._executor.reads.current
         # Set rather than reset by token: the block of an async generator may end in another context.
         if current.get() is reading:
             current.set(reading.outer)

@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Never, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, Never, TypeVar
 
 from deebase._backends.protocols import ErrorTranslator, Settings
 from deebase._engine.executor import Executor
@@ -20,10 +21,12 @@ from deebase._lanes.shield import run_shielded
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.read_only import only_reads
 from deebase._sql.statement import Statement
-from deebase.errors import InvalidOperationError, QueryTimeoutError
+from deebase.errors import InvalidOperationError, QueryTimeoutError, TransactionError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from deebase._engine.core import Core
 
 T = TypeVar("T")
 
@@ -220,3 +223,42 @@ class _ReadingScope(TransactionScope):
     def connection(self) -> AsyncConnection:
         """Refuse: SQLAlchemy's connection would run any statement."""
         raise only_reads("connection")
+
+
+D = TypeVar("D")
+#: Seconds that the end of a block waits for what still runs in it.
+_PATIENCE = 10.0
+
+
+class ReadOnlyBlock(Generic[D]):
+    """What ``Database.read_only`` returns.
+
+    Example:
+        ```python
+        async with db.read_only() as ro:
+            n = await ro.item("SELECT count(*) FROM post")
+        ```
+    """
+
+    def __init__(self, core: Core, limits: Limits, opened: Callable[[Core], D]) -> None:
+        self._core = core
+        self._limits = limits
+        self._open = opened
+        self._opened: Core | None = None
+
+    async def __aenter__(self) -> D:
+        if self._opened is not None:
+            raise TransactionError("a block can be used only once", hint="call db.read_only() again")
+        if await self._core.executor.settled_transaction() is not None:
+            raise TransactionError(
+                "read_only() has connections of its own, which do not see this transaction",
+                hint="open it outside of the transaction; db.transaction(read_only=True) is for SQL that you trust",
+            )
+        self._opened = self._core.reading(self._limits)
+        return self._open(self._opened)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._opened is not None:
+            await self._opened.executor.close(_PATIENCE)

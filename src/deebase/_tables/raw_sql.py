@@ -99,7 +99,7 @@ class RawSql:
         selects = isinstance(element, (sa.Select, sa.CompoundSelect))
         reads = selects and getattr(element, "_for_update_arg", None) is None
         if not reads:
-            self._executor.must_write("a statement that does more than read")
+            self._executor.reads.must_write("a statement that does more than read")
         block = self._executor.current_transaction()
         if block is None:
             async with self._executor.transaction(read_only=reads):

@@ -18,8 +18,8 @@ from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.codecs import set_codecs
 from deebase._backends.postgres.engine import PostgresLanes
 from deebase._backends.postgres.lane import PostgresLane
-from deebase._backends.postgres.link.addresses import addresses_of
 from deebase._backends.postgres.link.hosts import HostChoice
+from deebase._backends.postgres.link.listed_hosts import addresses_of
 from deebase._backends.postgres.link.received import ReceiveLimit
 from deebase._backends.postgres.session_state import StoredCode, require_standard_strings
 from deebase._backends.postgres.sql import NumbersAtExecution

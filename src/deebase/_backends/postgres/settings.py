@@ -14,8 +14,8 @@ from sqlalchemy.exc import ArgumentError
 
 from deebase._backends.additions import refuse_additions
 from deebase._backends.postgres import BACKEND
-from deebase._backends.postgres.link.addresses import addresses_of, take_host_list, with_host_list
 from deebase._backends.postgres.link.hosts import HostChoice
+from deebase._backends.postgres.link.listed_hosts import addresses_of, take_host_list, with_host_list
 from deebase._backends.postgres.sql import make_dialect
 from deebase._backends.protocols import Replicas, Settings
 from deebase.errors import ConfigurationError
@@ -177,20 +177,17 @@ def _shown(url: sa.URL) -> str:
     return f"{before}{','.join(map(str, hosts))}{after}"
 
 
-def replicas(text: str, options: Mapping[str, Any], *, fresh: float | None, reads_fresh: bool) -> Replicas:
+def replicas(text: str, options: Mapping[str, Any]) -> Replicas:
     """Return the settings of each replica.
 
     Args:
         text: the URL, which lists their hosts.
         options: those of ``Database``.
-        fresh: the lag that single reads accept, in seconds; None for any.
-        reads_fresh: whether single reads go to replicas by themselves.
 
     Raises:
         ConfigurationError: the URL or an option is not valid, or names no host.
     """
-    size = options["replica_pool_size"]
-    both = from_url(text, {**options, "pool_size": options["pool_size"] if size is None else size})
+    both = from_url(text, options)
     given = both.sa_url.query
     if given.get("target_session_attrs", "standby") not in _OF_REPLICAS:
         raise ConfigurationError(
@@ -212,7 +209,7 @@ def replicas(text: str, options: Mapping[str, Any], *, fresh: float | None, read
         own = {**connect_args, "async_creator_fn": HostChoice("standby")}
         made.append(replace(both, sa_url=at, display=str(address), connect_args=own))
     in_order = postgres_url(text).query.get("load_balance_hosts") == "disable"
-    return Replicas(tuple(made), in_order=in_order, reads_fresh=reads_fresh, max_lag=fresh)
+    return Replicas(tuple(made), in_order=in_order)
 
 
 def reading(settings: Settings) -> Settings:

@@ -166,7 +166,7 @@ def reading(settings: Settings) -> Settings:
     return replace(settings, sa_url=target.sa_url, read_only=True, creates=False)
 
 
-def replicas(text: str, options: Mapping[str, Any], *, fresh: float | None, reads_fresh: bool) -> Never:
+def replicas(text: str, options: Mapping[str, Any]) -> Never:
     """Refuse: a file has no replicas.
 
     Raises:

@@ -6,11 +6,12 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.error_texts import MEANINGS, by_state
-from deebase._backends.postgres.link.addresses import DEFAULT_PORT, Address
+from deebase._backends.postgres.link.listed_hosts import DEFAULT_PORT, Address
 from deebase.errors import ConnectionError
 
 #: Seconds after which the next host is tried, too, while one does not answer.
@@ -96,11 +97,9 @@ class HostChoice:
         Raises:
             ConnectionError: no host can be used; the message gives the reason of each.
         """
-        import asyncpg
-
-        if "host" not in options or args:
+        if "host" not in options:
             # From a service file or the environment, which the driver reads.
-            return await asyncpg.connect(*args, **options)
+            return await _driver().connect(*args, **options)
         hosts, ports = _listed(options.pop("host")), _listed(options.pop("port", DEFAULT_PORT))
         options.pop("target_session_attrs", None)
         pairs = zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True)
@@ -164,9 +163,7 @@ class _Search:
         self._running[asyncio.get_running_loop().create_task(self._connect(address))] = address
 
     async def _connect(self, address: Address) -> tuple[Any, Role]:
-        import asyncpg
-
-        driver: Any = await asyncpg.connect(host=address.host, port=address.port, **self._options)
+        driver = await _driver().connect(host=address.host, port=address.port, **self._options)
         try:
             # A server that is not asked is used as it is.
             asks = self._choice.wanted != "any"
@@ -218,6 +215,11 @@ class _Search:
             hint="during a failover try again in a moment; otherwise correct the hosts, or target_session_attrs",
             retryable=True,
         )
+
+
+def _driver() -> Any:
+    # Imported here, because a Database that opens no connection does not need it; it has no types.
+    return import_module("asyncpg")
 
 
 def _listed(value: Any) -> list[Any]:

@@ -80,7 +80,8 @@ def with_host_list(url: sa.URL, listed: tuple[str, ...]) -> sa.URL:
     if len(set(made)) < len(made):
         raise ConfigurationError("the URL lists a host twice", hint="list each server once")
     query = {name: value for name, value in url.query.items() if name not in ("host", "port")}
-    return url._replace(host=None, port=None, query=sa.util.immutabledict({**query, "host": tuple(map(str, made))}))
+    bare = url.set(query=query)._replace(host=None, port=None)
+    return bare.update_query_dict({"host": tuple(map(str, made))})
 
 
 def addresses_of(url: sa.URL) -> list[Address]:
