@@ -83,11 +83,12 @@ async def in_time(read: Any) -> Any:
         return await read
 
 
-async def test_reads_after_own_writes_are_never_stale(pair: Pair) -> None:
+async def test_reads_after_own_writes_are_never_stale(pair: Pair, long_run: bool) -> None:
+    count = 100 if long_run else 30
     async with pair.database(reads="fresh") as db:
         docs = await docs_of(db)
         async with paused(pair):
-            for n in range(150):
+            for n in range(count):
                 key = (await docs.insert(n=n))["id"]
                 assert (await in_time(docs.get(key)))["n"] == n
                 async with db.transaction():
@@ -96,14 +97,14 @@ async def test_reads_after_own_writes_are_never_stale(pair: Pair) -> None:
                 async with db.reading(after=token, wait=WAIT):
                     assert (await in_time(docs.get(key)))["n"] == -n
                 assert await in_time(db.item("SELECT n FROM doc WHERE id = ?", [key])) == -n
-        assert await docs.count() == 150
+        assert await docs.count() == count
 
 
 async def test_most_reads_are_served_by_the_replica(pair: Pair) -> None:
     async with pair.database(reads="fresh") as db, pair.database() as other:
         docs = await docs_of(db)
         served: list[bool] = []
-        for n in range(100):
+        for n in range(60):
             key = (await docs.insert(n=n))["id"]
             found = f"{ON_REPLICA}, (SELECT n FROM doc WHERE id = {key})"
             (row,) = await db.q(found)

@@ -129,8 +129,9 @@ def read_freshness(max_lag: Any, after: Any, wait: Any, otherwise: Any) -> Fresh
         ValidationError: ``after`` is not a position.
     """
     for name, seconds in (("max_lag", max_lag), ("wait", wait)):
-        is_none = seconds is None and name == "max_lag"
-        if not (is_none or (type(seconds) in (int, float) and 0 <= seconds < 1e7)):
+        given: object = seconds
+        is_number = isinstance(given, (int, float)) and not isinstance(given, bool) and 0 <= given < 1e7
+        if not is_number and (given is not None or name == "wait"):
             raise ConfigurationError(f"{name} is a number of seconds", hint=f"{name}=0.5")
     if otherwise not in ("primary", "error"):
         raise ConfigurationError("otherwise is 'primary' or 'error'", hint="otherwise='primary' reads there")

@@ -159,7 +159,9 @@ class RoutedLanes:
             left = deadline - self._loop.time()
             asked = [each for each in replicas if not each.is_away() and not each.is_silent(wanted.wait + _QUESTION)]
             if began:
-                asked = [each for each in asked if not each.is_stalled()]
+                if wanted.otherwise == "primary":
+                    # A further wait for a replica that stood still would only make the read later.
+                    asked = [each for each in asked if not each.is_stalled()]
                 if left <= 0 or not asked:
                     break
                 await asyncio.sleep(min(pause, left))
