@@ -234,8 +234,10 @@ async def test_a_replica_says_that_it_cancelled_a_query(pair: Pair) -> None:
         assert "hot_standby_feedback" in str(refused.value)
 
 
-async def test_a_write_to_a_standby_drops_no_connection(pair: Pair) -> None:
-    async with Database(pair.both(target_session_attrs="standby"), pool_size=1) as db:
+@pytest.mark.parametrize("wanted", ["standby", None])
+async def test_a_write_to_a_standby_drops_no_connection(pair: Pair, wanted: str | None) -> None:
+    url = pair.standby.url if wanted is None else pair.both(target_session_attrs=wanted)
+    async with Database(url, pool_size=1) as db:
         pid = await db.item("SELECT pg_backend_pid()")
         with pytest.raises(InvalidOperationError):
             await db.q("CREATE TABLE other (n int)")

@@ -18,8 +18,10 @@ log = logging.getLogger("deebase")
 
 #: Seconds for which the role of a replica is trusted.
 ROLE_CHECK = 5.0
-#: Seconds after which a replica that cannot be reached, or is a primary now, is asked again.
-RETRY = 1.0
+#: Seconds after which a replica that cannot be reached, or is a primary now, is asked again; twice as long each time.
+RETRY, LONGEST_RETRY = 1.0, 8.0
+#: Seconds for the answer of a replica; one that takes longer is left out.
+ANSWER = 2.0
 #: The position before the first change: each replica has it.
 BEGINNING = "0/0"
 
@@ -106,7 +108,8 @@ class Replica:
         self._asking_since = 0.0
         #: The position at which it stood still during a whole wait.
         self._stalled_at = -1
-        self._failing = False
+        #: The pause until the next question; that of the first failure is logged.
+        self._pause = RETRY
 
     def serves(self, wanted: Freshness, since: float) -> bool:
         """Whether the replica may answer a read that was asked for at a time."""
@@ -154,17 +157,16 @@ class Replica:
     async def _ask(self) -> None:
         started = self._loop.time()
         try:
-            state = await self.lanes.replay_state()
+            async with asyncio.timeout(ANSWER):
+                state = await self.lanes.replay_state()
         except Exception as error:
             self.failed(error)
             return
-        answered = self._loop.time()
         self._asked, self._is_standby, self._replayed = started, state.standby, state.replayed
         if not state.standby:
-            self._away_until = answered + RETRY
-            self._log("it accepts writes: it was promoted")
+            self._leave_out("it is a primary now")
             return
-        self._failing = False
+        self._pause = RETRY
         if state.is_complete:
             self._current_at = started
         elif state.age is not None:
@@ -172,14 +174,14 @@ class Replica:
 
     def failed(self, error: BaseException) -> None:
         """Record that the replica cannot be reached."""
-        self._away_until = self._loop.time() + RETRY
         self._is_standby = False
-        self._log(self._describe(error))
+        self._leave_out(self._describe(error))
 
-    def _log(self, reason: str) -> None:
-        if not self._failing:
-            self._failing = True
+    def _leave_out(self, reason: str) -> None:
+        self._away_until = self._loop.time() + self._pause
+        if self._pause == RETRY:
             log.warning("the replica %s is not used for now: %s", self.name, reason)
+        self._pause = min(2 * self._pause, LONGEST_RETRY)
 
     async def close(self, timeout: float) -> None:
         """Close its connections."""

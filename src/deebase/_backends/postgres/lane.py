@@ -106,8 +106,14 @@ class PostgresLane:
     def failed(self, error: BaseException) -> None:
         """Record an error, and whether this connection and others to the same server are usable after it."""
         self.broken = self.broken or not _leaves_sound(error)
-        if getattr(error, "sqlstate", None) == _READ_ONLY_SERVER and not self._is_read_only and self.lanes is not None:
+        refused = getattr(error, "sqlstate", None) == _READ_ONLY_SERVER and not self._is_read_only
+        # A standby has always refused writes: the other connections are as good as before.
+        if refused and self.lanes is not None and not self._is_on_standby():
             self.lanes.retire()
+
+    def _is_on_standby(self) -> bool:
+        """Whether the server has reported that it is a standby (PostgreSQL 14 and later)."""
+        return getattr(self.driver.get_settings(), "in_hot_standby", None) == "on"
 
     def lend(self, on_error: Callable[[BaseException], None]) -> None:
         """Prepare for statements of the user, which SQLAlchemy runs and which may change the session."""
