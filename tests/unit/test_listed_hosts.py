@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deebase import ConfigurationError, Database
+from deebase._backends.postgres import tools
 from deebase._backends.postgres.link.listed_hosts import addresses_of
 from deebase._engine.core import core_of
 
@@ -98,3 +99,13 @@ def test_replicas_are_named_without_passwords() -> None:
 def test_wrong_options_of_replicas_are_refused(target: str, options: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
         Database(target, **options)  # type: ignore[arg-type]
+
+
+def test_programs_of_postgresql_get_the_same_list() -> None:
+    one = core_of(Database("postgresql://u@h1/db")).settings.sa_url
+    several = core_of(Database("postgresql://u@h1,h2:7/db?target_session_attrs=read-write")).settings.sa_url
+    with tools._environment(one) as (_, arguments):  # pyright: ignore[reportPrivateUsage]
+        assert {"--host=h1", "--port=5432"} <= {*arguments}
+    with tools._environment(several) as (environment, arguments):  # pyright: ignore[reportPrivateUsage]
+        assert {"--host=h1,h2", "--port=5432,7"} <= {*arguments}
+        assert environment["PGTARGETSESSIONATTRS"] == "read-write"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.error_texts import MEANINGS, by_state
-from deebase._backends.postgres.link.listed_hosts import DEFAULT_PORT, Address
+from deebase._backends.postgres.link.listed_hosts import Address, default_port
 from deebase.errors import ConnectionError
 
 #: Seconds after which the next host is tried, too, while one does not answer.
@@ -100,7 +100,7 @@ class HostChoice:
         if "host" not in options:
             # From a service file or the environment, which the driver reads.
             return await _driver().connect(*args, **options)
-        hosts, ports = _listed(options.pop("host")), _listed(options.pop("port", DEFAULT_PORT))
+        hosts, ports = _listed(options.pop("host")), _listed(options.pop("port", default_port()))
         options.pop("target_session_attrs", None)
         pairs = zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True)
         addresses = [Address(host, int(port)) for host, port in pairs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -11,8 +12,6 @@ import sqlalchemy as sa
 
 from deebase.errors import ConfigurationError
 
-#: The port of a host that names none.
-DEFAULT_PORT = 5432
 _HINT = "write host=a:5432&host=b:5432, or host=a,b&port=5432,5432, or user@a:5432,b:5432/name"
 #: What stands before the hosts of a URL: the user and the password, as SQLAlchemy reads them.
 _USER = re.compile(r"(?:[^:/@]*(?::[^@]*)?@)?")
@@ -34,6 +33,12 @@ class Address(NamedTuple):
         if self.host.startswith(("/", "@")):
             return url._replace(host=None, port=self.port).update_query_dict({"host": self.host})
         return url.set(host=self.host, port=self.port)
+
+
+def default_port() -> int:
+    """Return the port of a host that names none, as libpq and the driver do."""
+    given = os.environ.get("PGPORT", "")
+    return int(given) if given.isdecimal() else 5432
 
 
 def take_host_list(text: str) -> tuple[str, tuple[str, ...]]:
@@ -88,12 +93,12 @@ def addresses_of(url: sa.URL) -> list[Address]:
     """Return the hosts of a URL that was read; empty if it names none."""
     tokens = _items(url.query.get("host"))
     if not tokens:
-        return [Address(url.host, url.port or DEFAULT_PORT)] if url.host else []
+        return [Address(url.host, url.port or default_port())] if url.host else []
     ports = _items(url.query.get("port")) or [""]
     several = ports * len(tokens) if len(ports) == 1 else ports
     if len(tokens) == 1 and _TOKEN.fullmatch(tokens[0]) is None:
         # An address with colons, which only a single host may have.
-        return [Address(tokens[0], int(ports[0] or DEFAULT_PORT))]
+        return [Address(tokens[0], int(ports[0] or default_port()))]
     return [_address(token, port) for token, port in zip(tokens, several, strict=True)]
 
 
@@ -110,7 +115,7 @@ def _address(token: str, port: str) -> Address:
     own = found["port"] or ""
     if own and port:
         raise ConfigurationError("the URL gives the port of a host twice", hint=_HINT)
-    number = own or port or str(DEFAULT_PORT)
+    number = own or port or str(default_port())
     if not number.isdecimal() or not 0 < int(number) < 65536:
         raise ConfigurationError("a port in the URL is not a number from 1 to 65535", hint=_HINT)
     return Address(found["host"], int(number))
