@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias, TypeVar, overload
 
-from deebase._backends.schemes import settings_for
+from deebase._backends.schemes import ReplicaOptions, settings_for
 from deebase._engine.core import Core
+from deebase._engine.reading_block import ReadingBlock, position_of, read_freshness
 from deebase._engine.reading_executor import ReadOnlyBlock
 from deebase._engine.retry import retry
 from deebase._engine.transaction import Transaction
@@ -78,6 +79,12 @@ class Database:
             each SQL text before it runs, so that no text has an effect.
         echo: log every statement at INFO (logger ``deebase.sql``; values are never logged).
         engine_options: passed to SQLAlchemy's ``create_async_engine``.
+        replicas: the URL of the servers that copy the changes of this one (PostgreSQL). It may list several hosts.
+            ``db.reading()`` reads from them.
+        replica_pool_size: connections to each replica; as many as ``pool_size`` by default.
+        reads: "fresh" sends each read outside of a transaction to a replica that shows the writes of its context, and
+            to the primary if none does. "primary" sends them to the primary.
+        max_lag: seconds that the writes of others may be missing from fresh reads; None for any number.
 
     Raises:
         ConfigurationError: an invalid URL or option.
@@ -111,6 +118,10 @@ class Database:
         read_only: bool = False,
         echo: bool = False,
         engine_options: Mapping[str, Any] | None = None,
+        replicas: str | None = None,
+        replica_pool_size: int | None = None,
+        reads: Literal["primary", "fresh"] = "primary",
+        max_lag: float | None = 2.0,
     ) -> None:
         settings = settings_for(
             target,
@@ -131,6 +142,7 @@ class Database:
                 "idle_timeout": idle_timeout,
                 "engine_options": engine_options,
             },
+            ReplicaOptions(replicas, replica_pool_size, reads, max_lag),
         )
         self._use(Core.of(settings, echo=echo, coalesce=coalesce, read_only=read_only))
 
@@ -144,7 +156,7 @@ class Database:
 
     def __repr__(self) -> str:
         state = " closed" if self._core.executor.closed else ""
-        return f"<Database {self._core.settings.display}{state}>"
+        return f"<Database {self._core.settings.shown}{state}>"
 
     if not TYPE_CHECKING:
 
@@ -389,7 +401,8 @@ class Database:
             ```
         """
         executor = self._core.executor
-        return executor.transaction(read_only=read_only or executor.only_reads, isolation=isolation)
+        reads = read_only or executor.only_reads or executor.reads.in_block()
+        return executor.transaction(read_only=reads, isolation=isolation)
 
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1_000_000
@@ -420,6 +433,57 @@ class Database:
         """
         limits = Limits(seconds, rows, size).check()
         return ReadOnlyBlock(self._core.executor, lambda: database_on(self._core.reading(limits)))
+
+    def reading(
+        self,
+        *,
+        max_lag: float | None = 2.0,
+        after: str | None = None,
+        wait: float = 0.5,
+        otherwise: Literal["primary", "error"] = "primary",
+    ) -> ReadingBlock:
+        """Open a block whose reads may be answered by a replica; tasks that are started inside belong to it.
+
+        Each statement goes to a replica that is fresh enough, and to the primary if none is. ``db.transaction()`` is a
+        transaction that only reads. Without replicas, all reads go to the database itself; on SQLite, to its readers.
+
+        Args:
+            max_lag: how many seconds the rows of a replica may be behind; None for any number.
+            after: a position that the replica must have reached, from ``position``; None for any.
+            wait: seconds that a statement waits at most for a replica that meets both.
+            otherwise: "primary" reads there if no replica meets them, "error" raises.
+
+        Raises:
+            InvalidOperationError: a write or a locking read inside of the block; nothing is sent.
+            BusyError: no replica meets the conditions, with ``otherwise="error"``.
+            TransactionError: a transaction of this task is open, whose changes a replica does not show.
+            ValidationError: ``after`` is not a position.
+
+        Example:
+            ```python
+            async with db.reading(max_lag=5):
+                newest = await db.q("SELECT * FROM post ORDER BY id DESC LIMIT 10")
+            ```
+        """
+        return ReadingBlock(self._core.executor, read_freshness(max_lag, after, wait, otherwise))
+
+    async def position(self) -> str:
+        """Return the position of the last commit, for ``reading(after=)``: also in another process, or request.
+
+        It is a short text of digits, letters and a slash, such as a cookie holds. On SQLite it is always the same.
+
+        Raises:
+            TransactionError: a transaction is open: its position is known after its commit.
+
+        Example:
+            ```python
+            await users.insert(name="Ada", email="ada@example.com")
+            token = await db.position()
+            async with db.reading(after=token):
+                assert await users.exists(email="ada@example.com")
+            ```
+        """
+        return await position_of(self._core.executor)
 
     async def retry(
         self,

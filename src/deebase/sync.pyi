@@ -25,6 +25,7 @@ from deebase._engine.executor import Executor
 from deebase._engine.reading_executor import DB
 from deebase._files.options import ImportOptions
 from deebase._files.reports import ImportReport
+from deebase._lanes.replica import Freshness
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import Rows
 from deebase._schema.database_size import DatabaseSize
@@ -483,6 +484,13 @@ class ReadOnlyBlock(Generic[DB]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
+class ReadingBlock:
+    def __init__(self, executor: Executor, freshness: Freshness) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
 class Migrator:
     def __init__(
         self,
@@ -558,6 +566,10 @@ class Database:
         read_only: bool = False,
         echo: bool = False,
         engine_options: Mapping[str, Any] | None = None,
+        replicas: str | None = None,
+        replica_pool_size: int | None = None,
+        reads: Literal["primary", "fresh"] = "primary",
+        max_lag: float | None = 2.0,
     ) -> None: ...
     def __enter__(self) -> Database: ...
     def __exit__(
@@ -594,6 +606,15 @@ class Database:
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1000000
     ) -> ReadOnlyBlock[Database]: ...
+    def reading(
+        self,
+        *,
+        max_lag: float | None = 2.0,
+        after: str | None = None,
+        wait: float = 0.5,
+        otherwise: Literal["primary", "error"] = "primary",
+    ) -> ReadingBlock: ...
+    def position(self) -> str: ...
     def retry(
         self,
         work: Callable[[], T],

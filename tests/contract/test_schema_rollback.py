@@ -120,7 +120,7 @@ CASES: dict[str, list[Case]] = {
 NO_CHANGE = {
     "Database": {
         *["bind", "close", "dataclasses", "diagram", "engine", "item", "metadata", "migrate", "retry", "sql", "stream"],
-        *["dialect", "read_only", "size", "sync"],
+        *["dialect", "position", "read_only", "reading", "size", "sync"],
         *["t", "transaction", "v"],
     },
     "Table": {

@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from copy import copy
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Never, TypeVar
 
@@ -56,7 +57,7 @@ class ReadingExecutor(Executor):
         """
         base = executor if isinstance(executor, cls) else executor.reading
         if not isinstance(base, cls):
-            settings = executor.settings.backend.reading(executor.settings)
+            settings = replace(executor.settings.backend.reading(executor.settings), replicas=None)
             base = executor.reading = cls(settings, executor._errors, coalesce=False)
             base._level, base._recordings = executor._level, executor._recordings
         made = copy(base)

@@ -240,6 +240,11 @@ class Lanes(Protocol):
         """
         ...
 
+    @property
+    def position(self) -> Statement | None:
+        """The statement that returns the position of the last commit; None if the database has no replicas."""
+        ...
+
     def fetch(self, statement: Statement, args: Params) -> Awaitable[Rows]:
         """Run a statement and return its rows."""
         ...

@@ -190,9 +190,9 @@ class Query(Blocking, Sequence[Any]):
 
 
 class Transaction(Blocking):
-    """A transaction, for ``with``."""
+    """A transaction, or a block of reads, for ``with``."""
 
-    wraps = frozenset({"TransactionScope"})
+    wraps = frozenset({"TransactionScope", "ReadingBlock"})
 
     def __enter__(self) -> Self:
         self._call(self._wrapped.__aenter__, (), {})

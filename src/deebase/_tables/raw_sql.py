@@ -126,9 +126,12 @@ class RawSql:
                 field="sql",
                 hint="db.q('SELECT 1'); a table or query is awaited itself: await users(...)",
             )
+        selects = isinstance(element, (sa.Select, sa.CompoundSelect))
+        reads = selects and getattr(element, "_for_update_arg", None) is None
+        if not reads:
+            self._executor.reads.must_write("a statement that does more than read")
         block = self._executor.current_transaction()
         if block is None:
-            reads = isinstance(element, (sa.Select, sa.CompoundSelect))
             async with self._executor.transaction(read_only=reads):
                 return await self._core(element, params)
 

@@ -11,8 +11,11 @@ from typing import Any, TypeVar
 from deebase._backends.error_translation import leave_open
 from deebase._backends.postgres.adbc import AdbcReader
 from deebase._backends.postgres.lane import PostgresLane, was_unsent
+from deebase._backends.postgres.link.hosts import HostChoice
+from deebase._backends.postgres.replay import POSITION, STATE, replay_state
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
+from deebase._lanes.replica import ReplayState
 from deebase._sql.statement import Statement
 
 T = TypeVar("T")
@@ -36,6 +39,7 @@ class PostgresLanes:
         place: the server and the database, for messages.
         describe: returns the message for an error of ``open_lane``.
         adbc: reads results as Arrow tables.
+        hosts: chooses the server; None if any server is right.
     """
 
     def __init__(
@@ -48,8 +52,10 @@ class PostgresLanes:
         place: str,
         describe: Callable[[BaseException], str],
         adbc: AdbcReader,
+        hosts: HostChoice | None = None,
     ) -> None:
         self._adbc = adbc
+        self._hosts = None if hosts is None or hosts.wanted == "any" else hosts
         self._open_lane = open_lane
         self._pool: LanePool[PostgresLane] = LanePool(loop, self._open, limit, timeout, "database", place, describe)
         self._retired = 0.0
@@ -57,6 +63,7 @@ class PostgresLanes:
     async def _open(self) -> PostgresLane:
         lane = await self._open_lane()
         lane.lanes = self
+        lane.checked = self._pool.loop.time()
 
         def ended(_: object) -> None:
             self._pool.lost(lane)
@@ -71,6 +78,14 @@ class PostgresLanes:
     @property
     def schema_lock(self) -> Statement:
         return _LOCK_SCHEMA
+
+    @property
+    def position(self) -> Statement:
+        return POSITION
+
+    async def replay_state(self) -> ReplayState:
+        """Return how far a replica has come."""
+        return replay_state((await self.fetch(STATE, ()))[0])
 
     def runs_at_once(self, statement: Statement) -> bool:
         """Return False: each statement is a round trip to the server."""
@@ -98,7 +113,11 @@ class PostgresLanes:
             if lane.driver.is_closed() or lane.opened < self._retired:
                 lane.broken = True
                 pool.discard(lane)
-            elif not (lane.unclean or idle > IDLE_CHECK) or await self._revive(lane):
+            elif not (
+                lane.unclean
+                or idle > IDLE_CHECK
+                or (self._hosts is not None and lane.since - lane.checked > IDLE_CHECK)
+            ) or await self._revive(lane):
                 return lane
 
     async def _revive(self, lane: PostgresLane) -> bool:
@@ -106,8 +125,14 @@ class PostgresLanes:
         try:
             if lane.unclean:
                 await lane.settle()
-            else:
+            elif self._hosts is None:
                 await lane.driver.execute("SELECT")
+            elif await self._hosts.still_fits(lane.driver):
+                lane.checked = self._pool.loop.time()
+            else:
+                lane.broken = True
+                self._pool.discard(lane)
+                return False
         except BaseException as error:
             lane.broken = True
             self._pool.discard(lane)
@@ -119,9 +144,11 @@ class PostgresLanes:
     def retire(self) -> None:
         """Replace all connections, because their server no longer accepts writes.
 
-        With ``target_session_attrs=read-write`` and several hosts, the driver then finds a server that does.
+        With ``target_session_attrs=read-write`` and several hosts, a server that does is found then. Where standbys are
+        wanted, a refused write is an error of the caller.
         """
-        self._retired = time.monotonic()
+        if self._hosts is None or self._hosts.wants_primary:
+            self._retired = time.monotonic()
 
     def release(self, lane: PostgresLane) -> None:
         """Take a lane back; one with an unreliable connection is replaced."""

@@ -51,6 +51,7 @@ class PostgresLane:
         "_lent",
         "_rolls_back",
         "broken",
+        "checked",
         "code",
         "committing",
         "connection",
@@ -59,6 +60,7 @@ class PostgresLane:
         "is_last",
         "lanes",
         "on_error",
+        "on_release",
         "opened",
         "received",
         "since",
@@ -72,6 +74,10 @@ class PostgresLane:
         self.driver: Any = driver
         self.holder: str = ""
         self.since: float = 0.0
+        #: When the role of its server was checked last, in seconds of the event loop's clock.
+        self.checked: float = 0.0
+        #: Called at the end of a transaction that may have written.
+        self.on_release: Callable[[], None] | None = None
         self.on_error: Callable[[BaseException], None] | None = None
         #: Has no effect: the driver sends one statement at a time.
         self.is_last: Callable[[Any], bool] | None = None
@@ -100,8 +106,14 @@ class PostgresLane:
     def failed(self, error: BaseException) -> None:
         """Record an error, and whether this connection and others to the same server are usable after it."""
         self.broken = self.broken or not _leaves_sound(error)
-        if getattr(error, "sqlstate", None) == _READ_ONLY_SERVER and not self._is_read_only and self.lanes is not None:
+        refused = getattr(error, "sqlstate", None) == _READ_ONLY_SERVER and not self._is_read_only
+        # A standby has always refused writes: the other connections are as good as before.
+        if refused and self.lanes is not None and not self._is_on_standby():
             self.lanes.retire()
+
+    def _is_on_standby(self) -> bool:
+        """Whether the server has reported that it is a standby (PostgreSQL 14 and later)."""
+        return getattr(self.driver.get_settings(), "in_hot_standby", None) == "on"
 
     def lend(self, on_error: Callable[[BaseException], None]) -> None:
         """Prepare for statements of the user, which SQLAlchemy runs and which may change the session."""
@@ -319,6 +331,9 @@ class PostgresLane:
 
     def release(self) -> None:
         """Return the lane to its pool."""
+        if self.on_release is not None:
+            self.on_release()
+            self.on_release = None
         if self.lanes is not None:
             self.lanes.release(self)
 

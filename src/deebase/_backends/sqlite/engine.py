@@ -253,6 +253,11 @@ class SqliteLanes:
         """None: SQLite has one writer at a time."""
         return None
 
+    @property
+    def position(self) -> None:
+        """None: readers see each commit."""
+        return None
+
     def fetch(self, statement: Statement, args: Params) -> Awaitable[Rows]:
         """Run one statement, commit it and return its rows."""
         if not statement.reads:
