@@ -9,6 +9,7 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
 from deebase._backends.schemes import settings_for
+from deebase._engine.acting_block import ActingBlock
 from deebase._engine.core import Core
 from deebase._engine.reading_executor import ReadingExecutor
 from deebase._engine.retry import retry
@@ -26,7 +27,7 @@ from deebase._tables.raw_sql import RawSql
 from deebase._tables.read_only_sql import ReadOnlySql
 from deebase._tables.table import Table
 from deebase._tables.view import View
-from deebase.errors import TransactionError
+from deebase.errors import TransactionError, ValidationError
 from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
@@ -423,6 +424,34 @@ class Database:
         """
         return ReadOnlyBlock(self._core, Limits(seconds, rows, size).check())
 
+    def acting(self, /, **values: Any) -> ActingBlock:
+        """Open a block that acts for a tenant: it sees and writes the rows of secured tables with these values alone.
+
+        The values hold for everything inside, tasks that it begins included. Inserts fill them in. On PostgreSQL, the
+        database itself secures the rows, also for SQL text. On SQLite, statements of tables get the values as
+        conditions, and SQL text cannot name a secured table. A nested block can add columns, not change values.
+
+        Args:
+            **values: the columns that secure tables, with one value each: a whole number, a text or a UUID.
+
+        Raises:
+            ValidationError: a value of another type, or an empty text.
+            ScopeError: an outer block acts for another value.
+            InvalidOperationError: row security does not hold for the role of the connection (the first statement
+                raises it), or an async generator holds the block.
+
+        Example:
+            ```python
+            docs = await db.create(Doc, secure="tenant")
+            async with db.acting(tenant=7):
+                await docs.insert(title="only seen by 7")
+                rows = await db.q("SELECT * FROM doc")
+            ```
+        """
+        if not values:
+            raise ValidationError("acting() for nobody", field="values", hint="async with db.acting(tenant=7): ...")
+        return ActingBlock(self._core.executor, values)
+
     async def retry(
         self,
         work: Callable[[], Awaitable[T]],
@@ -467,6 +496,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -487,6 +517,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -506,6 +537,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -531,6 +563,8 @@ class Database:
                 generates the value of every such key that is not given).
             search: columns of text that ``search`` of the table finds rows by, or ``Search(...)`` with weights, a
                 language and more.
+            secure: the column, or columns, whose value the program acts for: rows with other values are neither seen
+                nor written; see ``acting``.
             if_not_exists: leave a table that exists as it is; a warning lists the differences.
             replace: drop a table that exists first.
             transform: change a table that exists to match the class, and keep its rows: columns are added, and
@@ -567,6 +601,7 @@ class Database:
             index_foreign_keys=index_foreign_keys,
             generate_key=generate_key,
             search=search,
+            secure=secure,
             localns=localns,
         )
         return self._definitions.create(made, IfExists(if_not_exists, replace, transform), strict=strict)

@@ -17,6 +17,7 @@ from deebase._engine.transaction_scope import TransactionScope
 from deebase._lanes.interface import Columns, Lane, Lanes, Params, Rows, Values
 from deebase._lanes.pool import closed_while_running
 from deebase._lanes.shield import run_shielded
+from deebase._sql.acting import ActingContext
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
 from deebase._sql.violations import WriteTarget
@@ -50,6 +51,7 @@ class Executor:
         current: the innermost transaction block of this context.
         generators: the innermost block of each async generator that holds one open over a ``yield``, by its frame.
         closed: whether the Database is closed.
+        acting: for which values of secured tables each task acts.
         reading: sends the statements of `Database.read_only` on connections of its own, once there are any.
     """
 
@@ -71,7 +73,8 @@ class Executor:
         self._coalesces = coalesce
         self._level = logging.INFO if echo else logging.DEBUG
         self._recordings: list[list[str]] = []
-        self._loops = Loops(settings, self._note, self.translate)
+        self.acting: ActingContext = ActingContext()
+        self._loops = Loops(settings, self._note, self.translate, self.acting)
         self._here: LoopResources | None = None
 
     # -- where statements run ------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from deebase._backends.protocols import Settings, Translate
 from deebase._engine.coalesce import Coalescer
 from deebase._lanes.interface import Lanes
+from deebase._sql.acting import ActingContext
 from deebase._sql.statement import Statement
 
 if TYPE_CHECKING:
@@ -28,14 +29,22 @@ Note = Callable[[Statement], None]
 class LoopResources:
     """The engine and the lanes of one event loop; nothing is opened before the first statement."""
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop, note: Note, translate: Translate) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+        note: Note,
+        translate: Translate,
+        acting: ActingContext,
+    ) -> None:
         # Imported here, because SQLAlchemy's asyncio part and the drivers are not needed earlier.
         from deebase._engine.connect import make_engine, make_lanes
 
         self.loop = loop
         self.engine: AsyncEngine = make_engine(settings, translate)
         self.lanes: Lanes = make_lanes(self.engine, settings, loop, translate)
-        self.coalescer: Coalescer = Coalescer(loop, self.lanes, note, translate)
+        self.lanes.acting = acting
+        self.coalescer: Coalescer = Coalescer(loop, self.lanes, note, translate, acting)
         self._timeout = _PATIENCE
         # A loop that shuts down closes its async generators. Lanes must be closed then if close() was not called
         # (`asyncio.run` twice, pytest).
@@ -63,9 +72,11 @@ class Loops:
         settings: where the database is.
         note: called with each statement of a coalesced read.
         translate: returns our error for one of the driver.
+        acting: for which values each task acts.
     """
 
-    def __init__(self, settings: Settings, note: Note, translate: Translate) -> None:
+    def __init__(self, settings: Settings, note: Note, translate: Translate, acting: ActingContext) -> None:
+        self.acting = acting
         self._settings = settings
         self._note = note
         self._translate = translate
@@ -89,7 +100,7 @@ class Loops:
             resources = self._resources.get(loop)
             if resources is None:
                 self._hold_memory()
-                resources = LoopResources(self._settings, loop, self._note, self._translate)
+                resources = LoopResources(self._settings, loop, self._note, self._translate, self.acting)
                 self._resources[loop] = resources
             return resources
 

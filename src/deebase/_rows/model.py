@@ -194,6 +194,7 @@ class TableModel:
         "required_documents",
         "required_keys",
         "row_type",
+        "secure",
         "sa_table",
         "statements",
         "touched",
@@ -245,6 +246,8 @@ class TableModel:
         self.required_documents: tuple[str, ...] = tuple(
             name for name, column in self.columns.items() if column.takes_collections and not column.nullable
         )
+        #: The columns that secure its rows.
+        self.secure: tuple[str, ...] = ()
         #: The row type of handles without a row type of their own.
         self.row_type: type[Any] = dict
         #: Compiled statements and makers of rows, by cache key.

@@ -15,6 +15,7 @@ from deebase._rows.makers import converted, row_maker
 from deebase._rows.recently_used import RecentlyUsed
 from deebase._sql.binding import bind_text
 from deebase._sql.compiled import Parameters, prepare
+from deebase._sql.hidden_tables import refuse_escape, refuse_text
 from deebase._sql.raw import adapt, described, described_kinds, unique_names
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
@@ -42,6 +43,7 @@ class RawSql:
         self._executor = executor
         self._dialect = dialect
         self._rules = capabilities_of(dialect).tokens
+        self._secures_rows = capabilities_of(dialect).secures_rows
         self._statements: RecentlyUsed[str, Statement] = RecentlyUsed(CACHED_TEXTS)
 
     def _text(self, sql: str, params: Any) -> tuple[Statement, list[Any]]:
@@ -52,6 +54,12 @@ class RawSql:
                 operation="q",
                 hint="async with db.transaction(): ... ; nested, it is a savepoint",
             )
+        acting = self._executor.acting.current()
+        if acting is not None:
+            if self._secures_rows:
+                refuse_escape(sql, self._dialect)
+            else:
+                refuse_text(acting, sql, self._dialect)
         bound, values = bind_text(sql, params, self._rules)
         statement = self._statements[bound]
         if statement is None:
@@ -64,6 +72,12 @@ class RawSql:
                 keeps_session=not resets or keeps_session(sql, self._rules),
             )
         return statement, [adapt(value, self._dialect) for value in values]
+
+    def _must_be_seen(self, element: Any) -> None:
+        """Refuse a statement of SQLAlchemy on a secured table, which has no scope."""
+        acting = self._executor.acting.current()
+        if acting is not None and not self._secures_rows:
+            refuse_text(acting, str(element.compile(dialect=self._dialect)), self._dialect)
 
     def _refuse_several(self, sql: str) -> None:
         # Most texts have no semicolon, and need not be tokenized.
@@ -96,6 +110,7 @@ class RawSql:
                 field="sql",
                 hint="db.q('SELECT 1'); a table or query is awaited itself: await users(...)",
             )
+        self._must_be_seen(element)
         block = self._executor.current_transaction()
         if block is None:
             reads = isinstance(element, (sa.Select, sa.CompoundSelect))
@@ -173,6 +188,7 @@ class RawSql:
             return *self._text(sql, params), None
         if isinstance(sql, (sa.Select, sa.CompoundSelect)):
             select: Any = sql
+            self._must_be_seen(select)
             prepared = prepare(
                 select.params(params) if params else select, self._dialect, Parameters(), reads=True, is_cheap=False
             )

@@ -96,7 +96,12 @@ class Table(Readable[R]):
         source = self._source
         if surplus:
             raise source.surplus("xtra", surplus, "the columns are keywords: t.xtra(owner_id=7), or t.xtra(**columns)")
-        return Table(source.scoped(source.scope.narrowed(self._model, columns)))
+        return Table(source.narrowed(columns))
+
+    @property
+    def secure(self) -> tuple[str, ...]:
+        """Names of the columns that secure the rows: ``db.acting`` says which values are seen and written."""
+        return self._model.secure
 
     # -- writing one row -----------------------------------------------------------------------
 

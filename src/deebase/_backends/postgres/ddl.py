@@ -18,6 +18,7 @@ from deebase._backends.alter import (
     refuse_uses,
     rename_columns,
 )
+from deebase._backends.postgres.acting import secure_statements, unsecure_statements
 from deebase._backends.postgres.check_text import settled
 from deebase._backends.postgres.search import search_ddl as searching
 from deebase._backends.protocols import AlterPlan, NewColumn, NewView, Query, Steps, TableChange, TableCopy
@@ -92,7 +93,16 @@ class PostgresSchema:
             )
         actions = [f"ALTER TABLE {table} {action}" for action in _actions(facts, constraints, change, dialect)]
         before, after = searching.around(facts, change)
+        if change.secure is not None:
+            after = [*after, *self.secure(facts, change.secure, dialect)]
         return AlterPlan((*before, *actions, *rename_columns(facts, change.rename, dialect), *after))
+
+    def secure(self, facts: TableInfo, columns: Sequence[str], dialect: Dialect) -> list[str]:
+        table, types = qualified(facts, dialect), {column.name: column.type for column in facts.columns}
+        statements = unsecure_statements(table) if facts.secure else []
+        if columns:
+            statements += secure_statements(table, [(name, types[name]) for name in columns])
+        return statements
 
     def add_columns(
         self, facts: TableInfo, columns: Sequence[NewColumn], dialect: Dialect, operation: str
@@ -138,6 +148,9 @@ class PostgresSchema:
             if constraint.kind == "f":
                 definition = constraint.definition.replace(f" REFERENCES {written}(", f" REFERENCES {copy}(", 1)
                 statements.append(f"ALTER TABLE {copy} ADD CONSTRAINT {quote(constraint.name)} {definition}")
+        if facts.secure:
+            made = replace(facts, name=asked.name, secure=())
+            statements += self.secure(made, facts.secure, dialect)
         return [*statements, *searching.duplicated(facts, asked.name, asked.taken)]
 
     def same_value(self, one: str, other: str) -> str:

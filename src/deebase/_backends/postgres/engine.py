@@ -13,6 +13,7 @@ from deebase._backends.postgres.adbc import AdbcReader
 from deebase._backends.postgres.lane import PostgresLane, was_unsent
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
+from deebase._sql.acting import ActingContext
 from deebase._sql.statement import Statement
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class PostgresLanes:
         self._adbc = adbc
         self._open_lane = open_lane
         self._pool: LanePool[PostgresLane] = LanePool(loop, self._open, limit, timeout, "database", place, describe)
+        self.acting: ActingContext = ActingContext()
         self._retired = 0.0
 
     async def _open(self) -> PostgresLane:
@@ -78,7 +80,14 @@ class PostgresLanes:
 
     async def acquire(self, holder: str, *, write: bool = True, streams: bool = False) -> PostgresLane:
         """Lend a lane to a transaction or a stream."""
-        return await self._pool.lend(lambda: self._sound(holder), holder, streams=streams)
+        lane = await self._pool.lend(lambda: self._sound(holder), holder, streams=streams)
+        if self.acting.used:
+            try:
+                await lane.act(self.acting.current())
+            except BaseException:
+                self.release(lane)
+                raise
+        return lane
 
     def ends(self, lane: PostgresLane) -> None:
         """Record that a lane is about to be returned."""
@@ -157,7 +166,9 @@ class PostgresLanes:
             lane.unclean = True
         rows: Rows
         try:
-            if reread is not None and (reread.always or reread.table in code.fires):
+            if self.acting.used and await self._acts(lane):
+                rows = await lane.fetch_committed(statement, args, self.acting.current())
+            elif reread is not None and (reread.always or reread.table in code.fires):
                 rows = await lane.fetch_committed(statement, args)
             elif statement.runs_once:
                 rows = await lane.fetch_once(statement, args)
@@ -171,6 +182,14 @@ class PostgresLanes:
         else:
             self.release(lane)
         return rows
+
+    async def _acts(self, lane: PostgresLane) -> bool:
+        """Have a lane act for the values of this task; return whether that needs a transaction."""
+        acting = self.acting.current()
+        if lane.acting.local:
+            return acting is not None
+        await lane.act(acting)
+        return False
 
     def count(self, statement: Statement, args: Params) -> Awaitable[int]:
         """Run one statement, commit it and return the number of rows that it changed."""
@@ -193,7 +212,11 @@ class PostgresLanes:
         # As ``fetch``, which spares the hot path the further calls.
         lane = await self._sound(statement.sql)
         try:
-            result = await action(lane, statement, args)
+            if self.acting.used and await self._acts(lane):
+                acting = self.acting.current()
+                result = await lane.committed(lambda: action(lane, statement, args), acting)
+            else:
+                result = await action(lane, statement, args)
         except BaseException as error:
             await self._failed(lane, error, statement)
             raise
