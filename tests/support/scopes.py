@@ -996,6 +996,7 @@ EXEMPT = {
     "Table.foreign_keys": "names",
     "Table.schema": "the DDL",
     "Table.describe": "the columns",
+    "Table.secure": "names",
     "Table.transaction": "no rows",
     "Table.table_exists": "no rows",
     "Table.indexes": "names",

@@ -248,7 +248,7 @@ class SecuredContext(TableContext):
         super().__init__(acting_executor(executor, own) if own else executor, catalog, model, row_type, scope)
 
     @property
-    def scope(self) -> Scope:  # type: ignore[override]
+    def scope(self) -> Scope:
         """The scope of the handle, with the values that the task acts for."""
         acting = self.executor.acting.current()
         known = self._scopes
@@ -273,7 +273,7 @@ class _OpenContext(TableContext):
     __slots__ = ("_own",)
 
     @property
-    def scope(self) -> Scope:  # type: ignore[override]
+    def scope(self) -> Scope:
         """The scope of the handle.
 
         Raises:
@@ -391,8 +391,8 @@ def conditions(
     if "params" in keywords and "params" not in source.model.columns:
         params, keywords = keywords["params"], _without(keywords, "params")
     result = Where(source.model, source.scope)
-    acting = source.executor.acting.current()
-    hidden = acting is not None and bool(acting.hidden)
+    context = source.executor.acting
+    acting = context.current() if context.used else None
     if isinstance(where, (list, tuple)):
         args, where = (*args, *cast("Sequence[Any]", where)), None
     elif where is not None and not isinstance(where, (str, Mapping)):
@@ -405,19 +405,19 @@ def conditions(
             following = pending.pop(0) if pending and isinstance(pending[0], (list, tuple, dict)) else None
             if pending and following is None:
                 _check_condition(source, pending[0])
-            if hidden and acting is not None:
+            if acting is not None and acting.hidden:
                 refuse_subqueries(acting, item, source.dialect)
             result.fragment(item, following, source.dialect)
         elif isinstance(item, (list, tuple, dict)):
             raise _stray(source, item)
         else:
-            if hidden and acting is not None:
+            if acting is not None and acting.hidden:
                 refuse_selects(acting, item, source.dialect)
             result.expression(item, source.dialect)
     if isinstance(where, Mapping):
         keywords = {**where, **_not_again(source, cast("Mapping[str, Any]", where), keywords)}
     elif where is not None:
-        if hidden and acting is not None:
+        if acting is not None and acting.hidden:
             refuse_subqueries(acting, where, source.dialect)
         result.fragment(where, params, source.dialect)
         params = None

@@ -189,6 +189,7 @@ class TableModel:
         "joins",
         "name",
         "names",
+        "needs_scope",
         "parents",
         "pks",
         "required_documents",
@@ -248,6 +249,8 @@ class TableModel:
         )
         #: The columns that secure its rows.
         self.secure: tuple[str, ...] = ()
+        #: Whether only the conditions of statements secure them, not the database itself.
+        self.needs_scope: bool = False
         #: The row type of handles without a row type of their own.
         self.row_type: type[Any] = dict
         #: Compiled statements and makers of rows, by cache key.

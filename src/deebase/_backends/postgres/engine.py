@@ -201,6 +201,9 @@ class PostgresLanes:
 
     async def fetch_arrow(self, statement: Statement, args: Params) -> Any:
         """Return the result as an Arrow table; None if rows have to be read."""
+        if self.acting.current() is not None:
+            # Its connections act for nobody.
+            return None
         return await self._adbc.fetch(statement, args) if self._adbc.reads(statement, args) else None
 
     async def _alone(
