@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from io import TextIOBase
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import IO, Any, Generic, Literal, Never, Unpack, overload
+from typing import IO, Any, Generic, Literal, Never, Self, Unpack, overload
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -19,6 +19,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from deebase._backends.alter import IndexPart
 from deebase._engine.core import Core
+from deebase._engine.executor import Executor
 from deebase._files.options import ImportOptions
 from deebase._files.reports import ImportReport
 from deebase._pictures.diagram import Diagram
@@ -264,6 +265,8 @@ class Table(Readable[R]):
     def __init__(self, source: Any) -> None: ...
     def rows_as(self, row_type: type[T]) -> Table[T]: ...
     def xtra(self, /, *surplus: Never, **columns: Any) -> Table[R]: ...
+    @property
+    def secure(self) -> tuple[str, ...]: ...
     def insert(self, record: Any = None, /, *surplus: Never, **values: Any) -> R: ...
     def update(self, record: Any = None, /, *surplus: Never, pk: Any = UNSET, **values: Any) -> R: ...
     def upsert(
@@ -472,6 +475,13 @@ class Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None: ...
 
+class ActingBlock:
+    def __init__(self, executor: Executor, values: Mapping[str, Any]) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
 class Migrator:
     def __init__(
         self,
@@ -582,6 +592,7 @@ class Database:
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1000000
     ) -> ReadOnlyBlock: ...
+    def acting(self, /, **values: Any) -> ActingBlock: ...
     def retry(
         self,
         work: Callable[[], T],
@@ -604,6 +615,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -623,6 +635,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,

@@ -32,6 +32,7 @@ CLASSES = {
     "Tables": "_tables.accessors",
     "Views": "_tables.accessors",
     "Transaction": "_engine.transaction",
+    "ActingBlock": "_engine.acting_block",
     "Migrator": "migrations.migrator",
     "Database": "database",
 }
