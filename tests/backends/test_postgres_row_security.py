@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from deebase import Database, DataError, DeeBaseError, InvalidOperationError
-from tests.support.tenants import THEIRS, Tenants, ordinary_url, tenants
+from deebase.tools.doctor import examine
+from tests.support.tenants import THEIRS, Tenants, tenants
 
 
 @pytest.fixture
@@ -286,5 +287,10 @@ async def test_long_results_as_arrow_tables_are_of_the_tenant(world: Tenants) ->
             assert (await world.docs().arrow()).column("title").to_pylist() == ["mine 1", "mine 3"]
 
 
-async def test_the_role_of_the_program_needs_rights_alone(db: Database) -> None:
-    assert "deebase_app" in await ordinary_url(db)
+async def test_the_doctor_says_how_to_make_a_role_that_is_restricted(db: Database) -> None:
+    assert not [one for one in await examine(db) if one.rule == "row-security-role"]
+    async with tenants(db) as w:
+        (found,) = [one for one in await examine(db) if one.rule == "row-security-role"]
+        assert "is a superuser" in found.message
+        assert "CREATE ROLE" in found.fix
+        assert not [one for one in await examine(w.db) if one.rule == "row-security-role"]

@@ -75,4 +75,3 @@ class ActingBlock:
 
 def _is_virtual(sql: str) -> bool:
     return sql[:14].upper() == "CREATE VIRTUAL"
-

@@ -35,9 +35,7 @@ class Scope:
 
     def __init__(self, held: Mapping[str, Any] | None = None) -> None:
         self.held: dict[str, Any] = dict(held or {})
-        self.shape: tuple[tuple[str, str], ...] = tuple(
-            (_kind(value), name) for name, value in self.held.items()
-        )
+        self.shape: tuple[tuple[str, str], ...] = tuple((_kind(value), name) for name, value in self.held.items())
         # Columns never have such names, so one dict can hold the values of scope, conditions and columns.
         self.values: dict[str, Any] = {
             f"\0s{n}": None if value is NOBODY else value for n, value in enumerate(self.held.values())
@@ -159,7 +157,11 @@ class Scope:
         for name, value in self.held.items():
             if name not in given:
                 continue
-            if value is NOBODY or isinstance(given[name], SqlExpression) or not same(model.column(name), value, given[name]):
+            if (
+                value is NOBODY
+                or isinstance(given[name], SqlExpression)
+                or not same(model.column(name), value, given[name])
+            ):
                 raise ScopeError(
                     f"{model.name}.{name}: the value is outside of the scope of this handle",
                     field=name,

@@ -31,7 +31,18 @@ if TYPE_CHECKING:
 
 #: The options of ``create`` that ``create_all`` takes for a single class.
 _OWN_OPTIONS = frozenset(
-    {"name", "pk", "indexes", "foreign_keys", "defaults", "checks", "index_foreign_keys", "generate_key", "search", "secure"}
+    {
+        "name",
+        "pk",
+        "indexes",
+        "foreign_keys",
+        "defaults",
+        "checks",
+        "index_foreign_keys",
+        "generate_key",
+        "search",
+        "secure",
+    }
 )
 
 Classes = type[Any] | Iterable[type[Any]] | Mapping[type[Any], Mapping[str, Any]] | ModuleType

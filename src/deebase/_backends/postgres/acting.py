@@ -24,6 +24,11 @@ SELECT r.rolname::text, CASE WHEN r.rolsuper THEN 'is a superuser' WHEN r.rolbyp
   WHERE p.polname = '{POLICY}' AND pg_has_role(c.relowner, 'MEMBER')) END
 FROM pg_roles r WHERE r.rolname = current_user
 """)
+#: The same, if any table is secured.
+UNRESTRICTED = qualified(f"""
+SELECT * FROM ({_ROLE}) AS role (name, why)
+WHERE why IS NOT NULL AND EXISTS (SELECT FROM pg_policy WHERE polname = '{POLICY}')
+""")
 HINT = (
     "connect as an ordinary role: CREATE ROLE app LOGIN PASSWORD '...' NOSUPERUSER NOBYPASSRLS; "
     "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app; "

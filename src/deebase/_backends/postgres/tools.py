@@ -17,6 +17,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._backends.copy_forms import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, Estimate, refused_backup, require_header
+from deebase._backends.postgres.acting import HINT, UNRESTRICTED
 from deebase._backends.postgres.copying.copy_source import PostgresSource
 from deebase._backends.postgres.copying.copy_target import PostgresTarget
 from deebase._backends.postgres.copying.rows import PostgresRows
@@ -177,6 +178,16 @@ class PostgresTools:
             if await self._one(f"SHOW {setting}") == "off":
                 message = f"{setting} is off: a crash may lose the database"
                 found.append(Diagnosis(f"{setting}-off", "warning", None, message, "turn it on"))
+        found += [
+            Diagnosis(
+                "row-security-role",
+                "advice",
+                None,
+                f"the role {role} {why}: row security does not restrict it, and db.acting() refuses it",
+                f"run migrations with it, and let the program {HINT}",
+            )
+            for role, why in await self._access.read(UNRESTRICTED, [])
+        ]
         return found
 
     # -- schema --------------------------------------------------------------------------------
