@@ -449,7 +449,9 @@ class Database:
             ```
         """
         if not values:
-            raise ValidationError("acting() for nobody", field="values", hint="async with db.acting(tenant=7): ...")
+            raise ValidationError(
+                "acting() without a tenant", field="values", hint="async with db.acting(tenant=7): ..."
+            )
         return ActingBlock(self._core.executor, values)
 
     async def retry(

@@ -50,9 +50,9 @@ async def test_only_the_rows_of_the_tenant_are_seen_and_written(world: Tenants) 
 async def test_nobody_sees_no_row_and_inserts_none(world: Tenants) -> None:
     assert await titles(world) == []
     assert await world.docs.get(1, default=None) is None
-    with pytest.raises(ScopeError, match="nobody is acted for"):
+    with pytest.raises(ScopeError, match="no tenant is set"):
         await world.docs.insert(title="x", n=0, tenant=7)
-    with pytest.raises(ScopeError, match="nobody is acted for"):
+    with pytest.raises(ScopeError, match="no tenant is set"):
         await world.docs.insert_all([{"title": "x", "n": 0, "tenant": 7}] * 3)
     assert await world.docs.delete_where(all=True) == 0
     async with world.db.acting(region=7):
@@ -224,7 +224,7 @@ async def test_security_is_changed_by_transform_and_kept_by_other_changes(db: Da
 
 async def test_classes_say_what_secures_their_rows(db: Database) -> None:
     class Owned:
-        __secure__ = ["tenant", "region"]
+        __secure__ = ("tenant", "region")
         id: int
         tenant: int
         region: str

@@ -287,10 +287,6 @@ class SchemaWriter(Protocol):
         """
         ...
 
-    def secure(self, facts: TableInfo, columns: Sequence[str], dialect: Dialect) -> list[str]:
-        """Return the statements that secure the rows of a new table by columns."""
-        ...
-
     def add_columns(
         self, facts: TableInfo, columns: Sequence[NewColumn], dialect: Dialect, operation: str
     ) -> Steps[AlterPlan]:

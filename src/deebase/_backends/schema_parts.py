@@ -9,7 +9,7 @@ from functools import cached_property
 
 from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase._model.facts import TableInfo
-from deebase._model.secured import SECURE
+from deebase._model.table_options import SECURE
 
 #: The kinds of objects that are compared as tables, as views, and as parts of a table.
 TABLES = frozenset({"table", "virtual table", "foreign table"})

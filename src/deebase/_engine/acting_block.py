@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from deebase._engine.generators import owner_of
-from deebase._model.secured import secured_columns
-from deebase._sql.acting import Acting
-from deebase._sql.hidden_tables import hidden_names
+from deebase._engine.hidden_tables import hidden_names
+from deebase._lanes.acting import Acting
+from deebase._model.table_options import secured_columns
 from deebase._sql.statement import Statement
 from deebase._sqltext.tokens import folded
 from deebase.errors import InvalidOperationError, TransactionError

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from deebase._lanes.acting import Acting, ActingContext
 from deebase._lanes.interface import Lanes, Params, Rows
-from deebase._sql.acting import Acting, ActingContext
 from deebase._sql.keyed import MAX_KEYS, KeyedRead
 from deebase._sql.statement import Statement
 

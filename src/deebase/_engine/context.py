@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import sqlalchemy as sa
 
-from deebase._engine.acting import acting_executor
+from deebase._engine.acting_executor import acting_executor
+from deebase._engine.hidden_tables import refuse_hidden, refuse_selects, refuse_subqueries
+from deebase._lanes.acting import Acting
 from deebase._rows.makers import Maker, OneMaker, one_maker, row_maker
-from deebase._sql.acting import Acting
 from deebase._sql.compiled import CompiledStatement
-from deebase._sql.hidden_tables import refuse_hidden, refuse_selects, refuse_subqueries
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.queries.paths import is_path, path_column
-from deebase._sql.scope import NOBODY, Scope, no_scope
+from deebase._sql.scope import NO_TENANT, Scope, no_scope
 from deebase._sql.where import Where
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.forms.moment_sql import IS_VIEW
@@ -105,7 +105,7 @@ class TableContext:
         Raises:
             InvalidOperationError: the handle has a scope.
         """
-        if self.own_scope or any(value is not NOBODY for value in self.scope.held.values()):
+        if self.own_scope or any(value is not NO_TENANT for value in self.scope.held.values()):
             raise InvalidOperationError(
                 f"{operation} changes all of {self.model.name}, and this handle has a scope",
                 operation=operation,
@@ -244,7 +244,7 @@ class SecuredContext(TableContext):
         #: The last values that the task acted for, and the scope with them.
         self._scopes: tuple[Acting | None, Scope] | None = None
         held = {} if scope is None else scope.held
-        own = {name: held[name] for name in model.secure if held.get(name) not in (None, NOBODY)}
+        own = {name: held[name] for name in model.secure if held.get(name) not in (None, NO_TENANT)}
         super().__init__(acting_executor(executor, own) if own else executor, catalog, model, row_type, scope)
 
     @property
@@ -277,7 +277,7 @@ class _OpenContext(TableContext):
         """The scope of the handle.
 
         Raises:
-            InvalidOperationError: the task acts for somebody, and the view reads a secured table.
+            InvalidOperationError: the task acts for a tenant, and the view reads a secured table.
         """
         acting = self.executor.acting.current()
         if acting is not None:

@@ -14,10 +14,10 @@ from deebase._backends.error_translation import carry_outcome, redact, redacted_
 from deebase._backends.protocols import Backend, ErrorTranslator, Settings
 from deebase._engine.loops import LoopResources, Loops
 from deebase._engine.transaction_scope import TransactionScope
+from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Columns, Lane, Lanes, Params, Rows, Values
 from deebase._lanes.pool import closed_while_running
 from deebase._lanes.shield import run_shielded
-from deebase._sql.acting import ActingContext
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
 from deebase._sql.violations import WriteTarget

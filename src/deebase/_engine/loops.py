@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from deebase._backends.protocols import Settings, Translate
 from deebase._engine.coalesce import Coalescer
+from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Lanes
-from deebase._sql.acting import ActingContext
 from deebase._sql.statement import Statement
 
 if TYPE_CHECKING:

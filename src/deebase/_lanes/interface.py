@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from deebase._lanes.acting import Acting, ActingContext
     from deebase._lanes.limits import Allowance
-    from deebase._sql.acting import Acting, ActingContext
     from deebase._sql.statement import Statement
 
 #: Bound values, in the order in which the driver takes them.

@@ -11,8 +11,8 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._model.columns import ColumnSpec, describe, sql_default
 from deebase._model.facts import TableInfo
-from deebase._model.secured import must_secure
 from deebase._model.names import check_name
+from deebase._model.table_options import must_secure
 from deebase._rows.model import TableModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded

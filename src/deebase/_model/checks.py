@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from deebase._model.facts import TableInfo
-from deebase._model.secured import SECURE
+from deebase._model.table_options import SECURE
 from deebase._sqltext.create_table import Clause, TableText, parse
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.tokens import Token, code_tokens, folded, joined, spliced

@@ -14,8 +14,7 @@ from deebase._model.checks import by_value
 from deebase._model.columns import ColumnSpec, computed, describe, must_be_columns, sql_default
 from deebase._model.generated_names import foreign_key_index_name, index_name, serves
 from deebase._model.marks import ClassOptions, mark_of, options_of
-from deebase._model.searched import given_search
-from deebase._model.secured import SECURE, SECURED, given_secure, secure_check
+from deebase._model.table_options import SECURE, SECURED, given_search, given_secure, secure_check
 from deebase._sql.json_paths.json_parts import indexed_part
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.choices import checked_texts

@@ -8,9 +8,11 @@ from dataclasses import replace
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from deebase._backends.protocols import TableChange
 from deebase._engine.executor import Executor
 from deebase._model import create_statements as ddl
 from deebase._model.catalog import Catalog
+from deebase._model.change import Change
 from deebase._model.design import TableSpec, sa_tables
 from deebase._model.differences import differences, other_security
 from deebase._model.facts import TableInfo
@@ -115,10 +117,14 @@ class _Creation:
     async def secure(self, designs: Sequence[TableSpec]) -> None:
         """Secure the rows of new tables."""
         secured = {made.name: made.secure for made in designs if made.secure}
-        if secured:
-            self.executor.acting.checked = False
-        for name, facts in (await self._look_at(secured)).items() if secured else ():
-            await self.run(self.executor.backend.schema.secure(facts, secured[name], self.dialect))
+        if not secured or not self.executor.backend.capabilities.secures_rows:
+            # A constraint of the table says it.
+            return
+        self.executor.acting.checked = False
+        for name, facts in (await self._look_at(secured)).items():
+            asked = TableChange(facts, Change(secure=secured[name]), {name: facts}, [], "create")
+            planned = await run_steps(self.executor, self.executor.backend.schema.alter(asked, self.dialect))
+            await self.run(planned.before)
 
     async def run(self, statements: Sequence[str]) -> None:
         """Run DDL."""

@@ -12,14 +12,14 @@ from deebase.errors import ScopeError, ValidationError
 from deebase.types import SqlExpression, Unset
 
 
-class _Nobody:
-    """In the place of a value: no row of a secured table is seen, because the task acts for nobody."""
+class _NoTenant:
+    """In the place of a value: no row of a secured table is seen, because no tenant is set."""
 
     def __repr__(self) -> str:
-        return "NOBODY"
+        return "NO_TENANT"
 
 
-NOBODY = _Nobody()
+NO_TENANT = _NoTenant()
 
 
 class Scope:
@@ -38,7 +38,7 @@ class Scope:
         self.shape: tuple[tuple[str, str], ...] = tuple((_kind(value), name) for name, value in self.held.items())
         # Columns never have such names, so one dict can hold the values of scope, conditions and columns.
         self.values: dict[str, Any] = {
-            f"\0s{n}": None if value is NOBODY else value for n, value in enumerate(self.held.values())
+            f"\0s{n}": None if value is NO_TENANT else value for n, value in enumerate(self.held.values())
         }
 
     def __bool__(self) -> bool:
@@ -71,7 +71,7 @@ class Scope:
         for name, value in more.items():
             column = model.column(name)
             _must_be_value(model, column, value, writable=writable)
-            if name in held and held[name] is not NOBODY and not same(column, held[name], value):
+            if name in held and held[name] is not NO_TENANT and not same(column, held[name], value):
                 raise ScopeError(
                     f"{model.name}.{name}: the scope of this handle has another value",
                     field=name,
@@ -85,7 +85,7 @@ class Scope:
 
         Args:
             model: the table.
-            held: the values that the task acts for; None for nobody, as for each column that it lacks.
+            held: the values that the task acts for; None without a tenant, as for each column that it lacks.
 
         Raises:
             ScopeError: the scope has another value of a column.
@@ -96,7 +96,7 @@ class Scope:
             if held is not None and name in held:
                 made = made.narrowed(model, {name: held[name]})
             elif name not in made.held or made.held[name] is None:
-                made = Scope({**made.held, name: NOBODY})
+                made = Scope({**made.held, name: NO_TENANT})
         return made
 
     def carried_to(self, model: TableModel, origin: TableModel) -> Scope:
@@ -112,7 +112,7 @@ class Scope:
         common = {
             name: value
             for name, value in self.beyond(model, origin).held.items()
-            if name in model.columns and value is not NOBODY and _holds(model.columns[name], value)
+            if name in model.columns and value is not NO_TENANT and _holds(model.columns[name], value)
         }
         return Scope().narrowed(model, common, writable=False) if common else _EVERYTHING
 
@@ -138,10 +138,10 @@ class Scope:
         """
         if not self.held:
             return given
-        if NOBODY in self.held.values():
-            name = next(name for name, value in self.held.items() if value is NOBODY)
+        if NO_TENANT in self.held.values():
+            name = next(name for name, value in self.held.items() if value is NO_TENANT)
             raise ScopeError(
-                f"{model.name}.{name}: the rows are secured by it, and nobody is acted for",
+                f"{model.name}.{name}: the rows are secured by it, and no tenant is set",
                 field=name,
                 hint=f"async with db.acting({name}=...): ..., or t.xtra({name}=...)",
             )
@@ -158,7 +158,7 @@ class Scope:
             if name not in given:
                 continue
             if (
-                value is NOBODY
+                value is NO_TENANT
                 or isinstance(given[name], SqlExpression)
                 or not same(model.column(name), value, given[name])
             ):
@@ -170,7 +170,7 @@ class Scope:
 
 
 def _kind(value: Any) -> str:
-    return "nobody" if value is NOBODY else "null" if value is None else "equal"
+    return "no tenant" if value is NO_TENANT else "null" if value is None else "equal"
 
 
 def _identifies(model: TableModel, other: TableModel, name: str) -> bool:

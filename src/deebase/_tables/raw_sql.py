@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from deebase._engine.hidden_tables import refuse_escape, refuse_text
 from deebase._pictures.notebook import Rows
 from deebase._rows.makers import converted, row_maker
 from deebase._rows.recently_used import RecentlyUsed
 from deebase._sql.binding import bind_text
 from deebase._sql.compiled import Parameters, prepare
-from deebase._sql.hidden_tables import refuse_escape, refuse_text
 from deebase._sql.raw import adapt, described, described_kinds, unique_names
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from deebase._backends.error_translation import leave_open
 from deebase._backends.postgres.adbc import AdbcReader
 from deebase._backends.postgres.lane import PostgresLane, was_unsent
+from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
-from deebase._sql.acting import ActingContext
 from deebase._sql.statement import Statement
 
 T = TypeVar("T")
@@ -202,7 +202,7 @@ class PostgresLanes:
     async def fetch_arrow(self, statement: Statement, args: Params) -> Any:
         """Return the result as an Arrow table; None if rows have to be read."""
         if self.acting.current() is not None:
-            # Its connections act for nobody.
+            # Its connections have no tenant.
             return None
         return await self._adbc.fetch(statement, args) if self._adbc.reads(statement, args) else None
 

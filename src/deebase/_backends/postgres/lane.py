@@ -9,10 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from deebase._backends.postgres.acting import SessionActing
 from deebase._backends.postgres.copy_calls import CopyCalls
 from deebase._backends.postgres.guard import check_reads
 from deebase._backends.postgres.link.received import ReceiveLimit
+from deebase._backends.postgres.row_security import SessionActing
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, RolledBack, Rows, Values
 from deebase._lanes.limits import Allowance
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from deebase._backends.postgres.engine import PostgresLanes
-    from deebase._sql.acting import Acting
+    from deebase._lanes.acting import Acting
 
 T = TypeVar("T")
 

@@ -17,10 +17,10 @@ from sqlalchemy.engine import Dialect
 
 from deebase._backends.copy_forms import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, Estimate, refused_backup, require_header
-from deebase._backends.postgres.acting import HINT, UNRESTRICTED
 from deebase._backends.postgres.copying.copy_source import PostgresSource
 from deebase._backends.postgres.copying.copy_target import PostgresTarget
 from deebase._backends.postgres.copying.rows import PostgresRows
+from deebase._backends.postgres.row_security import HINT, UNRESTRICTED
 from deebase._backends.postgres.script import read_script
 from deebase._backends.postgres.script.recreation import recreation
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript

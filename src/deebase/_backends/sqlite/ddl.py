@@ -79,10 +79,6 @@ class SqliteSchema:
         # Before ALTER TABLE RENAME of SQLite, which would rename the columns of views too.
         return replace(planned, after=(*planned.after, *_pinned_views(views.tables, entries, change.rename)))
 
-    def secure(self, facts: TableInfo, columns: Sequence[str], dialect: Dialect) -> list[str]:
-        """Return nothing: a constraint of the table says which columns secure its rows."""
-        return []
-
     def add_columns(
         self, facts: TableInfo, columns: Sequence[NewColumn], dialect: Dialect, operation: str
     ) -> Steps[AlterPlan]:

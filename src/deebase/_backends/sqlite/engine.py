@@ -12,10 +12,10 @@ from deebase._backends.sqlite.in_loop import LoopReads
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.session_state import SessionState
 from deebase._backends.sqlite.thread.job import COUNT, RAW, ROWS, Hop, Job, JobFuture
+from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
 from deebase._lanes.shield import run_shielded
-from deebase._sql.acting import ActingContext
 from deebase._sql.statement import Statement
 from deebase.errors import ConnectionError
 

@@ -14,9 +14,9 @@ from deebase._backends.protocols import Inventory, Query, Referrer, Steps
 from deebase._backends.sqlite.search.search_ddl import IS_SEARCH, MARK
 from deebase._backends.sqlite.search.search_ddl import found as search_of
 from deebase._model.checks import stored_keys, written_key
-from deebase._model.secured import secured_columns
 from deebase._model.design import TableSpec, conditions_of
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
+from deebase._model.table_options import secured_columns
 from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import literal

@@ -37,11 +37,11 @@ from deebase._backends.sqlite.thread.job import (
     savepoint,
 )
 from deebase._backends.sqlite.thread.worker import LaneWorker
+from deebase._lanes.acting import Acting
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, Rows, Values
 from deebase._lanes.limits import Allowance
 from deebase._lanes.pool import LanePool, closed_while_running
 from deebase._lanes.shield import run_shielded
-from deebase._sql.acting import Acting
 from deebase._sql.read_only import read_query
 from deebase._sql.statement import Statement
 from deebase._sqltext.dialects import SQLITE

@@ -21,7 +21,7 @@ from deebase._backends.sqlite.casts import STORED
 from deebase._model.change import Change, NewKey
 from deebase._model.create_statements import strict_type
 from deebase._model.facts import IndexInfo, TableInfo
-from deebase._model.secured import SECURE, secure_check
+from deebase._model.table_options import SECURE, secure_check
 from deebase._sqltext.create_table import TableText, parse
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier, literal

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Dialect
 from deebase._backends.schema_script import Recreation, SchemaObject
 from deebase._model.design import SEARCH
 from deebase._model.facts import ColumnInfo, TableInfo
-from deebase._model.secured import SECURE, SECURED
+from deebase._model.table_options import SECURE, SECURED
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import code_tokens

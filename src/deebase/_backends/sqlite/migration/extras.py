@@ -10,7 +10,7 @@ from deebase._backends.migration_protocols import Choices, Connected
 from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, ViewState
 from deebase._backends.sqlite.script import read_script
 from deebase._model.facts import TableInfo
-from deebase._model.secured import SECURE
+from deebase._model.table_options import SECURE
 from deebase._sql.statement import Statement
 from deebase._sqltext.create_table import Clause, ColumnText, TableText, parse
 from deebase._sqltext.dialects import SQLITE

@@ -8,11 +8,10 @@ from typing import Any, TypeVar
 
 from deebase._engine.executor import Executor
 from deebase._engine.reading_executor import ReadingExecutor
+from deebase._lanes.acting import Acting
 from deebase._lanes.interface import Columns, Lane, Params, Rows, Values
-from deebase._sql.acting import Acting
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
-
 
 T = TypeVar("T")
 

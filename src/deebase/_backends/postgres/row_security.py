@@ -11,22 +11,23 @@ from deebase._sqltext.quoting import identifier, literal
 from deebase.errors import InvalidOperationError
 
 if TYPE_CHECKING:
-    from deebase._sql.acting import Acting
+    from deebase._lanes.acting import Acting
 
 #: The policy of a secured table.
 POLICY = "deebase_secure"
 
 #: Why the role of a session is not subject to the policies, or could remove them; nothing if it is.
-_ROLE = qualified(f"""
+_ROLE_TEXT = f"""
 SELECT r.rolname::text, CASE WHEN r.rolsuper THEN 'is a superuser' WHEN r.rolbypassrls THEN 'has BYPASSRLS'
  ELSE 'owns the table ' || (
   SELECT min(c.relname::text) FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
   WHERE p.polname = '{POLICY}' AND pg_has_role(c.relowner, 'MEMBER')) END
 FROM pg_roles r WHERE r.rolname = current_user
-""")
+"""
+_ROLE = qualified(_ROLE_TEXT)
 #: The same, if any table is secured.
 UNRESTRICTED = qualified(f"""
-SELECT * FROM ({_ROLE}) AS role (name, why)
+SELECT * FROM ({_ROLE_TEXT}) AS role (name, why)
 WHERE why IS NOT NULL AND EXISTS (SELECT FROM pg_policy WHERE polname = '{POLICY}')
 """)
 HINT = (

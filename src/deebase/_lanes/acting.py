@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import enum
-import re
 import uuid
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from deebase._sqltext.quoting import names_setting
 from deebase._types.text import text_fault
 from deebase.errors import ScopeError, ValidationError
 
 #: Before the name of a column in the name of its setting (PostgreSQL).
 PREFIX = "deebase."
-#: A column that can name a setting.
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,50}")
 
 
 class Acting:
@@ -100,11 +98,6 @@ class ActingContext:
     def leave(self, token: Any) -> None:
         """Act as before ``enter``."""
         self._current.reset(token)
-
-
-def names_setting(name: str) -> bool:
-    """Whether a column can name a setting of a session."""
-    return _NAME.fullmatch(name) is not None
 
 
 def as_text(name: str, value: Any) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 # SQLAlchemy's expressions are typed loosely.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from deebase._sql.acting import Acting
+from deebase._lanes.acting import Acting
 from deebase._sqltext.capabilities import Named, capabilities_of
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.kinds import StatementKind, classify
@@ -77,7 +78,7 @@ def refuse_subqueries(acting: Acting, sql: Any, dialect: Named) -> None:
     if not isinstance(sql, str):
         return
     words = [token.word for token in code_tokens(sql, capabilities_of(dialect).tokens)]
-    follow = [after for before, after in zip(words, words[1:], strict=False) if before == "IN"]
+    follow = [after for before, after in pairwise(words) if before == "IN"]
     if "SELECT" in words or "TABLE" in words or any(follow):
         refuse_text(acting, sql, dialect)
 
