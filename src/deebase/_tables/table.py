@@ -98,11 +98,6 @@ class Table(Readable[R]):
             raise source.surplus("xtra", surplus, "the columns are keywords: t.xtra(owner_id=7), or t.xtra(**columns)")
         return Table(source.narrowed(columns))
 
-    @property
-    def secure(self) -> tuple[str, ...]:
-        """Names of the columns that secure the rows: ``db.acting`` says which values are seen and written."""
-        return self._model.secure
-
     # -- writing one row -----------------------------------------------------------------------
 
     async def insert(self, record: Any = None, /, *surplus: Never, **values: Any) -> R:
