@@ -104,7 +104,7 @@ def as_text(name: str, value: Any) -> str:
     """Return a value as the text of a setting.
 
     Raises:
-        ValidationError: it is no number, text or UUID, or an empty text, which means none.
+        ValidationError: it is not a number, text or UUID, or it is an empty text.
     """
     given: Any = value.value if isinstance(value, enum.Enum) else value
     if not names_setting(name):
