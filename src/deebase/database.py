@@ -9,6 +9,7 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias, TypeVar, overload
 
 from deebase._backends.schemes import ReplicaOptions, settings_for
+from deebase._engine.acting_block import ActingBlock
 from deebase._engine.core import Core
 from deebase._engine.reading_block import ReadingBlock, position_of, read_freshness
 from deebase._engine.reading_executor import ReadOnlyBlock
@@ -485,6 +486,32 @@ class Database:
         """
         return await position_of(self._core.executor)
 
+    def acting(self, /, **values: Any) -> ActingBlock:
+        """Open a block that acts for a tenant: it sees and writes the rows of secured tables with these values alone.
+
+        The values hold for everything inside, tasks that it begins included. Inserts fill them in. On PostgreSQL, the
+        database itself secures the rows, also for SQL text. On SQLite, statements of tables get the values as
+        conditions, and SQL text cannot name a secured table. A nested block can add columns, not change values.
+
+        Args:
+            **values: the columns that secure tables, with one value each: a whole number, a text or a UUID.
+
+        Raises:
+            ValidationError: a value of another type, or an empty text.
+            ScopeError: an outer block acts for another value.
+            InvalidOperationError: row security does not hold for the role of the connection (the first statement
+                raises it), or an async generator holds the block.
+
+        Example:
+            ```python
+            docs = await db.create(Doc, secure="tenant")
+            async with db.acting(tenant=7):
+                await docs.insert(title="only seen by 7")
+                rows = await db.q("SELECT * FROM doc")
+            ```
+        """
+        return ActingBlock(self._core.executor, values)
+
     async def retry(
         self,
         work: Callable[[], Awaitable[T]],
@@ -529,6 +556,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -549,6 +577,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -568,6 +597,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -593,6 +623,8 @@ class Database:
                 generates the value of every such key that is not given).
             search: columns of text that ``search`` of the table finds rows by, or ``Search(...)`` with weights, a
                 language and more.
+            secure: the column, or columns, whose value the program acts for: rows with other values are neither seen
+                nor written; see ``acting``.
             if_not_exists: leave a table that exists as it is; a warning lists the differences.
             replace: drop a table that exists first.
             transform: change a table that exists to match the class, and keep its rows: columns are added, and
@@ -629,6 +661,7 @@ class Database:
             index_foreign_keys=index_foreign_keys,
             generate_key=generate_key,
             search=search,
+            secure=secure,
             localns=localns,
         )
         return self._definitions.create(made, IfExists(if_not_exists, replace, transform), strict=strict)

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from io import TextIOBase
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import IO, Any, Generic, Literal, Never, Unpack, overload
+from typing import IO, Any, Generic, Literal, Never, Self, Unpack, overload
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -178,6 +178,8 @@ class Readable(Generic[R]):
     def columns(self) -> tuple[str, ...]: ...
     @property
     def pks(self) -> tuple[str, ...]: ...
+    @property
+    def secure(self) -> tuple[str, ...]: ...
     @property
     def searchable(self) -> tuple[str, ...]: ...
     def describe(self, *names: str) -> tuple[Column, ...]: ...
@@ -491,6 +493,13 @@ class ReadingBlock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
+class ActingBlock:
+    def __init__(self, executor: Executor, values: Mapping[str, Any]) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
 class Migrator:
     def __init__(
         self,
@@ -615,6 +624,7 @@ class Database:
         otherwise: Literal["primary", "error"] = "primary",
     ) -> ReadingBlock: ...
     def position(self) -> str: ...
+    def acting(self, /, **values: Any) -> ActingBlock: ...
     def retry(
         self,
         work: Callable[[], T],
@@ -637,6 +647,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -656,6 +667,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,

@@ -34,6 +34,7 @@ CLASSES = {
     "Transaction": "_engine.transaction",
     "ReadOnlyBlock": "_engine.reading_executor",
     "ReadingBlock": "_engine.reading_block",
+    "ActingBlock": "_engine.acting_block",
     "Migrator": "migrations.migrator",
     "Database": "database",
 }

@@ -15,6 +15,7 @@ from deebase._backends.protocols import Backend, ErrorTranslator, Settings
 from deebase._engine.loops import LoopResources, Loops
 from deebase._engine.reading_block import Reads, refused_in_block
 from deebase._engine.transaction_scope import TransactionScope
+from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Columns, Lane, Lanes, Params, Rows, Values
 from deebase._lanes.pool import closed_while_running
 from deebase._lanes.replica import Freshness
@@ -52,6 +53,7 @@ class Executor:
         current: the innermost transaction block of this context.
         generators: the innermost block of each async generator that holds one open over a ``yield``, by its frame.
         closed: whether the Database is closed.
+        acting: for which values of secured tables each task acts.
         reading: sends the statements of `Database.read_only` on connections of its own, once there are any.
         reads: where reads go, by their context.
     """
@@ -77,7 +79,8 @@ class Executor:
         replicas = settings.replicas
         fresh = Freshness(replicas.max_lag) if replicas is not None and replicas.reads_fresh else None
         self.reads: Reads = Reads(fresh, is_used=replicas is not None)
-        self._loops = Loops(settings, self._note, self.translate, self.reads)
+        self.acting: ActingContext = ActingContext()
+        self._loops = Loops(settings, self._note, self.translate, self.reads, self.acting)
         self._here: LoopResources | None = None
 
     # -- where statements run ------------------------------------------------------------------

@@ -14,6 +14,7 @@ from deebase._backends.protocols import Settings, Translate
 from deebase._engine.coalesce import Coalescer
 from deebase._engine.reading_block import Reads
 from deebase._engine.routed_lanes import RoutedLanes
+from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Lanes
 from deebase._lanes.replica import Replica, ReplicaLanes
 from deebase._sql.statement import Statement
@@ -39,6 +40,7 @@ class LoopResources:
         note: Note,
         translate: Translate,
         reads: Reads,
+        acting: ActingContext,
     ) -> None:
         # Imported here, because SQLAlchemy's asyncio part and the drivers are not needed earlier.
         from deebase._engine.connect import make_engine, make_lanes
@@ -47,6 +49,7 @@ class LoopResources:
         self.engine: AsyncEngine = make_engine(settings, translate)
         #: The lanes of the database itself.
         self.primary: Lanes = make_lanes(self.engine, settings, loop, translate)
+        self.primary.acting = acting
         self._engines = [self.engine]
         self._routed: RoutedLanes | None = None
         if settings.replicas is not None:
@@ -55,13 +58,14 @@ class LoopResources:
                 engine = make_engine(host, translate)
                 self._engines.append(engine)
                 lanes = cast("ReplicaLanes", make_lanes(engine, host, loop, translate))
+                lanes.acting = acting
                 replicas.append(Replica(host.display, lanes, describing(translate)))
             in_order = settings.replicas.in_order
             self._routed = RoutedLanes(
                 loop, self.primary, replicas, reads, in_order=in_order, note=note, translate=translate
             )
         self.lanes: Lanes = self._routed or self.primary
-        self.coalescer: Coalescer = Coalescer(loop, self.lanes, note, translate)
+        self.coalescer: Coalescer = Coalescer(loop, self.lanes, note, translate, acting)
         self._timeout = _PATIENCE
         # A loop that shuts down closes its async generators. Lanes must be closed then if close() was not called
         # (`asyncio.run` twice, pytest).
@@ -95,9 +99,13 @@ class Loops:
         note: called with each statement of a coalesced read.
         translate: returns our error for one of the driver.
         reads: where reads go by their context.
+        acting: for which values each task acts.
     """
 
-    def __init__(self, settings: Settings, note: Note, translate: Translate, reads: Reads) -> None:
+    def __init__(
+        self, settings: Settings, note: Note, translate: Translate, reads: Reads, acting: ActingContext
+    ) -> None:
+        self.acting = acting
         self._settings = settings
         self._reads = reads
         self._note = note
@@ -122,7 +130,7 @@ class Loops:
             resources = self._resources.get(loop)
             if resources is None:
                 self._hold_memory()
-                resources = LoopResources(self._settings, loop, self._note, self._translate, self._reads)
+                resources = LoopResources(self._settings, loop, self._note, self._translate, self._reads, self.acting)
                 self._resources[loop] = resources
             return resources
 

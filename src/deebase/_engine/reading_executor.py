@@ -60,6 +60,7 @@ class ReadingExecutor(Executor):
             settings = replace(executor.settings.backend.reading(executor.settings), replicas=None)
             base = executor.reading = cls(settings, executor._errors, coalesce=False)
             base._level, base._recordings = executor._level, executor._recordings
+            base.acting = base._loops.acting = executor.acting
         made = copy(base)
         made.limits, made._base, made._coalesces = limits, base._base or base, False
         return made

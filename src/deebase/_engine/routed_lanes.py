@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from deebase._engine.coalesce import Coalescer
 from deebase._engine.reading_block import Reads
+from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Columns, Lane, Lanes, Params, Rows
 from deebase._lanes.replica import Freshness, Replica, first_answer, position_number
 from deebase._sql.keyed import KeyedRead
@@ -56,6 +57,7 @@ class RoutedLanes:
         translate: Translate,
     ) -> None:
         self._loop = loop
+        self.acting: ActingContext = primary.acting
         self._primary = primary
         self._replicas = replicas
         self._reads = reads
@@ -96,7 +98,8 @@ class RoutedLanes:
                 return None
             made = block.coalescers.get(self._loop)
             if made is None:
-                made = block.coalescers[self._loop] = Coalescer(self._loop, self, self._note, self._translate)
+                made = Coalescer(self._loop, self, self._note, self._translate, self.acting)
+                block.coalescers[self._loop] = made
             return made
         return usual if self._reads.fresh is None else self._fresh
 
@@ -120,7 +123,8 @@ class RoutedLanes:
         """Return a position of the primary at which a write was committed; the question is shared."""
         while self._located < write:
             if self._locating is None:
-                self._locating = self._loop.create_task(self._locate())
+                # All that wait share the question, which acts for none of them.
+                self._locating = self._loop.create_task(self._locate(), context=Context())
             task = self._locating
             await asyncio.wait([task])
             if not task.cancelled() and (error := task.exception()) is not None:
@@ -274,7 +278,7 @@ class FreshCoalescer(Coalescer):
         translate: Translate,
         reads: Reads,
     ) -> None:
-        super().__init__(loop, lanes, note, translate)
+        super().__init__(loop, lanes, note, translate, lanes.acting)
         self._reads = reads
         self._highest = 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from contextvars import Context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -145,7 +146,8 @@ class Replica:
         """Return the task that asks how far the replica has come; all that wait share it."""
         if self._asking is None:
             self._asking_since = self._loop.time()
-            self._asking = self._loop.create_task(self._ask())
+            # All that wait share the question, which acts for none of them.
+            self._asking = self._loop.create_task(self._ask(), context=Context())
             self._asking.add_done_callback(self._asked_all)
         return self._asking
 

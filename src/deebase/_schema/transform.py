@@ -12,7 +12,7 @@ from deebase._engine.context import TableContext
 from deebase._model.change import Arguments, Change, plan_change
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import comes_with_key, foreign_key_index_name, serves
-from deebase._model.searched import is_text
+from deebase._model.table_options import is_text
 from deebase._schema.query_steps import run_steps
 from deebase._schema.reflect import inventory
 from deebase._sql.statement import Statement

@@ -113,7 +113,8 @@ async def _open(engine: AsyncEngine, settings: Settings, code: StoredCode, warne
         driver = (await connection.get_raw_connection()).driver_connection
         require_standard_strings(driver)
         await code.refresh(driver, force=False)
-        lane = PostgresLane(connection, driver, code)
+        # PgBouncer may give each transaction another session.
+        lane = PostgresLane(connection, driver, code, local="statement_cache_size" in settings.connect_args)
         await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lane})
         if settings.read_only:
             lane.received = ReceiveLimit(driver)

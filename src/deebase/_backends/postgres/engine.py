@@ -13,6 +13,7 @@ from deebase._backends.postgres.adbc import AdbcReader
 from deebase._backends.postgres.lane import PostgresLane, was_unsent
 from deebase._backends.postgres.link.hosts import HostChoice
 from deebase._backends.postgres.replay import POSITION, STATE, replay_state
+from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
 from deebase._lanes.replica import ReplayState
@@ -58,6 +59,7 @@ class PostgresLanes:
         self._hosts = None if hosts is None or hosts.wanted == "any" else hosts
         self._open_lane = open_lane
         self._pool: LanePool[PostgresLane] = LanePool(loop, self._open, limit, timeout, "database", place, describe)
+        self.acting: ActingContext = ActingContext()
         self._retired = 0.0
 
     async def _open(self) -> PostgresLane:
@@ -93,7 +95,14 @@ class PostgresLanes:
 
     async def acquire(self, holder: str, *, write: bool = True, streams: bool = False) -> PostgresLane:
         """Lend a lane to a transaction or a stream."""
-        return await self._pool.lend(lambda: self._sound(holder), holder, streams=streams)
+        lane = await self._pool.lend(lambda: self._sound(holder), holder, streams=streams)
+        if self.acting.used:
+            try:
+                await lane.act(self.acting.current())
+            except BaseException:
+                self.release(lane)
+                raise
+        return lane
 
     def ends(self, lane: PostgresLane) -> None:
         """Record that a lane is about to be returned."""
@@ -184,7 +193,9 @@ class PostgresLanes:
             lane.unclean = True
         rows: Rows
         try:
-            if reread is not None and (reread.always or reread.table in code.fires):
+            if self.acting.used and await self._acts(lane):
+                rows = await lane.fetch_committed(statement, args, self.acting.current())
+            elif reread is not None and (reread.always or reread.table in code.fires):
                 rows = await lane.fetch_committed(statement, args)
             elif statement.runs_once:
                 rows = await lane.fetch_once(statement, args)
@@ -199,6 +210,14 @@ class PostgresLanes:
             self.release(lane)
         return rows
 
+    async def _acts(self, lane: PostgresLane) -> bool:
+        """Have a lane act for the values of this task; return whether that needs a transaction."""
+        acting = self.acting.current()
+        if lane.acting.local:
+            return acting is not None
+        await lane.act(acting)
+        return False
+
     def count(self, statement: Statement, args: Params) -> Awaitable[int]:
         """Run one statement, commit it and return the number of rows that it changed."""
         return self._alone(PostgresLane.count, statement, args)
@@ -209,6 +228,9 @@ class PostgresLanes:
 
     async def fetch_arrow(self, statement: Statement, args: Params) -> Any:
         """Return the result as an Arrow table; None if rows have to be read."""
+        if self.acting.current() is not None:
+            # Its connections have no tenant.
+            return None
         return await self._adbc.fetch(statement, args) if self._adbc.reads(statement, args) else None
 
     async def _alone(
@@ -220,7 +242,11 @@ class PostgresLanes:
         # As ``fetch``, which spares the hot path the further calls.
         lane = await self._sound(statement.sql)
         try:
-            result = await action(lane, statement, args)
+            if self.acting.used and await self._acts(lane):
+                acting = self.acting.current()
+                result = await lane.committed(lambda: action(lane, statement, args), acting)
+            else:
+                result = await action(lane, statement, args)
         except BaseException as error:
             await self._failed(lane, error, statement)
             raise

@@ -6,12 +6,13 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deebase._backends.postgres.copy_calls import CopyCalls
 from deebase._backends.postgres.guard import check_reads
 from deebase._backends.postgres.link.received import ReceiveLimit
+from deebase._backends.postgres.row_security import SessionActing
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, RolledBack, Rows, Values
 from deebase._lanes.limits import Allowance
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from deebase._backends.postgres.engine import PostgresLanes
+    from deebase._lanes.acting import Acting
 
 T = TypeVar("T")
 
@@ -50,6 +52,7 @@ class PostgresLane:
         "_is_read_only",
         "_lent",
         "_rolls_back",
+        "acting",
         "broken",
         "checked",
         "code",
@@ -67,11 +70,13 @@ class PostgresLane:
         "unclean",
     )
 
-    def __init__(self, connection: AsyncConnection, driver: Any, code: StoredCode) -> None:
+    def __init__(self, connection: AsyncConnection, driver: Any, code: StoredCode, *, local: bool = False) -> None:
         self.connection: AsyncConnection = connection
         #: When it was connected, in seconds of the monotonic clock.
         self.opened: float = time.monotonic()
         self.driver: Any = driver
+        #: For which values of secured tables the session acts.
+        self.acting: SessionActing = SessionActing(driver, local=local)
         self.holder: str = ""
         self.since: float = 0.0
         #: When the role of its server was checked last, in seconds of the event loop's clock.
@@ -121,7 +126,18 @@ class PostgresLane:
         self.unclean = self._lent = self._defined = True
 
     def sends(self, sql: str) -> None:
-        """Record a statement that SQLAlchemy sends on the connection."""
+        """Record a statement that SQLAlchemy sends on the connection.
+
+        Raises:
+            InvalidOperationError: the session acts for other values than the task.
+        """
+        context = None if self.lanes is None else self.lanes.acting
+        if context is not None and context.used and not self.acting.is_for(context.current()):
+            raise InvalidOperationError(
+                "tx.connection acts for another tenant than this block",
+                operation="connection",
+                hint="take it in the block of db.acting(): await db.q('SELECT 1') there switches the connection",
+            )
         if self.code.changes_sessions or not keeps_session(sql, POSTGRES):
             self._note(sql)
 
@@ -146,12 +162,32 @@ class PostgresLane:
                     # This also removes the callbacks of listeners.
                     await self.driver.reset()
                 await self.driver.execute(RESET)
+                self.acting.reset()
                 if self._defined:
                     await self.code.refresh(self.driver, force=True)
             except BaseException:
                 self.broken = True
                 raise
             self.unclean = self._lent = self._defined = False
+
+    async def act(self, acting: Acting | None) -> None:
+        """See and write the rows of secured tables with these values, from the next statement on.
+
+        Raises:
+            InvalidOperationError: the role of the session is not subject to row security.
+        """
+        if self.acting.is_for(acting) or (self.acting.local and not self.in_transaction):
+            return
+        context = None if self.lanes is None else self.lanes.acting
+        if acting is not None and context is not None and not context.checked:
+            await self.acting.check_role()
+            context.checked = True
+        try:
+            await self.acting.set(acting)
+        except BaseException:
+            # The session may act for either.
+            self.broken = True
+            raise
 
     async def fetch(self, statement: Statement, args: Params) -> Rows:
         """Run a statement and return its rows as asyncpg records."""
@@ -183,18 +219,30 @@ class PostgresLane:
                 return as_stored(found, written)
         return written
 
-    async def fetch_committed(self, statement: Statement, args: Params) -> Rows:
-        """Run a write, commit it and return its stored rows, after its triggers."""
+    async def fetch_committed(self, statement: Statement, args: Params, acting: Acting | None = None) -> Rows:
+        """Run a statement, commit it and return its stored rows, after its triggers; see ``committed``."""
+        return await self.committed(lambda: self.fetch(statement, args), acting)
+
+    async def committed(self, work: Callable[[], Awaitable[T]], acting: Acting | None) -> T:
+        """Run work in a transaction, and commit it.
+
+        Args:
+            work: what to run.
+            acting: the values for which it acts, where they end with the transaction.
+        """
         await self.driver.execute("BEGIN")
         try:
-            rows = await self.fetch(statement, args)
+            if self.acting.local:
+                self.acting.begun()
+                await self.act(acting)
+            result = await work()
             await self.driver.execute("COMMIT")
         except BaseException as error:
             self.failed(error)
             if self.in_transaction and not self.broken:
                 await self.roll_back()
             raise
-        return rows
+        return result
 
     async def count(self, statement: Statement, args: Params) -> int:
         """Run a statement and return the number of rows that it changed, from its command tag (``UPDATE 3``)."""
@@ -240,6 +288,7 @@ class PostgresLane:
 
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
         self._is_read_only, self._rolls_back = read_only, False
+        self.acting.begun()
         level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
         await self._control(f"BEGIN{level}{' READ ONLY' if read_only else ''}")
 
@@ -255,6 +304,7 @@ class PostgresLane:
 
     async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
         """Undo all changes after a savepoint, and release it, which also ends its read-only mode."""
+        self.acting.undone()
         await self._control(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
 
     async def _control(self, sql: str) -> str:
@@ -272,9 +322,11 @@ class PostgresLane:
     async def commit(self) -> None:
         if self._rolls_back:
             # Nothing was written. A rollback also takes back what is sent at a commit, and settings of the session.
+            self.acting.undone()
             await self._control("ROLLBACK")
         elif await self._control("COMMIT") != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
+            self.acting.undone()
             raise RolledBack
 
     def commit_reached(self, error: BaseException) -> Literal["unsent", "too late", "sent"]:
@@ -283,6 +335,7 @@ class PostgresLane:
         return "too late" if _idled_too_long(error) else "sent"
 
     async def roll_back(self) -> None:
+        self.acting.undone()
         await self.driver.execute("ROLLBACK")
 
     async def fetch_columns(self, statement: Statement, args: Params, make: Callable[[Sequence[Values]], T]) -> list[T]:
@@ -401,9 +454,13 @@ class PostgresCursor:
         self._lane = lane
         self._cursor = cursor
         self._size = size
+        context = None if lane.lanes is None else lane.lanes.acting
+        #: The values for which it was opened: the server compares each row when it is read.
+        self._acting = None if context is None else context.current()
         self.columns: Columns = columns
 
     async def fetch(self) -> Rows:
+        await self._lane.act(self._acting)
         rows: Rows = await self._cursor.fetch(self._size)
         return rows
 
@@ -437,6 +494,7 @@ class GuardedCursor(PostgresCursor):
 
     async def fetch(self) -> Rows:
         allowance, started = self._allowance, time.monotonic()
+        await self._lane.act(self._acting)
         received, size = self._lane.received, allowance.limits.size
         if received is not None:
             received.left = math.inf if size is None else _PIECE_SIZES * size + _OVERHEAD

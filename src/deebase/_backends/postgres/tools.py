@@ -22,6 +22,7 @@ from deebase._backends.postgres.copying.copy_source import PostgresSource
 from deebase._backends.postgres.copying.copy_target import PostgresTarget
 from deebase._backends.postgres.copying.rows import PostgresRows
 from deebase._backends.postgres.link.listed_hosts import addresses_of
+from deebase._backends.postgres.row_security import HINT, UNRESTRICTED
 from deebase._backends.postgres.script import read_script
 from deebase._backends.postgres.script.recreation import recreation
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
@@ -184,6 +185,16 @@ class PostgresTools:
             if await self._one(f"SHOW {setting}") == "off":
                 message = f"{setting} is off: a crash may lose the database"
                 found.append(Diagnosis(f"{setting}-off", "warning", None, message, "turn it on"))
+        found += [
+            Diagnosis(
+                "row-security-role",
+                "advice",
+                None,
+                f"the role {role} {why}: row security does not restrict it, and db.acting() refuses it",
+                f"run migrations with it, and let the program {HINT}",
+            )
+            for role, why in await self._access.read(UNRESTRICTED, [])
+        ]
         return found
 
     # -- schema --------------------------------------------------------------------------------
