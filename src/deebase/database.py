@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from deebase import sync
     from deebase._files.options import Reading
     from deebase._files.reports import ImportReport
-    from deebase._rows.model import TableModel
     from deebase.migrations import Migrator
 
 #: SQL text, a statement of SQLAlchemy Core, or a t-string.
@@ -186,11 +185,8 @@ class Database:
             raise TypeError("a database is not searched: write 'user' in db.t, or in db.v for a view")
 
     def _repr_html_(self) -> str:
-        tables, views = self._described(views=False), self._described(views=True)
+        tables, views = self._core.catalog.models(views=False), self._core.catalog.models(views=True)
         return database_html(self._core.settings.display, tables, views)
-
-    def _described(self, *, views: bool) -> list[TableModel]:
-        return [self._core.catalog.model(name) for name in self._core.catalog.names(views=views)]
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -788,9 +784,8 @@ class Database:
             ```
         """
         must_be_flags(views=views)
-        shown = self._described(views=True) if views else []
-        tables = [model for model in self._described(views=False) if not model.name.startswith(OWN_TABLES)]
-        return Diagram(tables, shown, self._core.catalog.dialect)
+        tables = [model for model in self._core.catalog.models(views=False) if not model.name.startswith(OWN_TABLES)]
+        return Diagram(tables, self._core.catalog.models(views=True) if views else [], self._core.dialect)
 
     async def size(self) -> DatabaseSize:
         """Return the size of the database and of its tables, in a few statements that are cheap for any size.

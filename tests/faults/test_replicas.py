@@ -15,6 +15,7 @@ from deebase._engine.core import core_of
 from tests.support.load import Load
 from tests.support.own_server import OwnServer, free_port, own_server
 from tests.support.postgres import PostgresTestServer
+from tests.support.tenants import ordinary_url, tenants
 
 pytestmark = pytest.mark.leaks_allowed("the log and the directory of a server end with it")
 
@@ -98,6 +99,50 @@ async def test_reads_after_own_writes_are_never_stale(pair: Pair, long_run: bool
                     assert (await in_time(docs.get(key)))["n"] == -n
                 assert await in_time(db.item("SELECT n FROM doc WHERE id = ?", [key])) == -n
         assert await docs.count() == count
+
+
+@pytest.mark.parametrize("reads", ["primary", "fresh"])
+async def test_a_replica_shows_only_the_rows_of_the_tenant(pair: Pair, reads: Any) -> None:
+    async with Database(pair.primary.url) as owner:
+        await owner.q("DROP TABLE IF EXISTS doc, folder, note CASCADE")
+        async with tenants(owner, replicas=await ordinary_url(owner, at=pair.standby.url), reads=reads) as world:
+            db, docs = world.db, world.docs
+            token = await db.position()
+
+            async def read(tenant: int) -> None:
+                async with db.acting(tenant=tenant), db.reading(after=token, wait=10, otherwise="error"):
+                    assert await db.item(ON_REPLICA)
+                    mine = [1, 3] if tenant == 7 else [2, 4]
+                    assert [row["id"] for row in await docs(order_by="id")] == mine
+                    assert [row["id"] for row in await db.q("SELECT id FROM doc ORDER BY id")] == mine
+                    assert [row["id"] async for row in db.stream("SELECT id FROM doc ORDER BY id")] == mine
+                    found = await asyncio.gather(*(docs.get(key, default=None) for key in (1, 2, 3, 4)))
+                    assert [row["id"] for row in found if row is not None] == mine
+                    async with db.transaction():
+                        assert await docs.count() == await db.item("SELECT count(*) FROM doc") == 2
+
+            await asyncio.gather(*(read(tenant) for tenant in (7, 8) * 8))
+            async with db.reading(after=token, wait=10, otherwise="error"):
+                # A block of reads around those of two tenants: the same keys are read at once, for each of them.
+                async def get(tenant: int) -> list[Any]:
+                    async with db.acting(tenant=tenant):
+                        return [await docs.get(key, default=None) for key in (1, 2)]
+
+                mine, theirs = await asyncio.gather(get(7), get(8))
+                assert [row and row["id"] for row in mine + theirs] == [1, None, None, 2]
+                assert await db.q("SELECT * FROM doc") == []
+
+
+async def test_the_role_at_a_replica_is_checked_too(pair: Pair) -> None:
+    async with Database(pair.primary.url) as owner:
+        await owner.q("DROP TABLE IF EXISTS doc, folder, note CASCADE")
+        async with tenants(owner, replicas=pair.standby.url) as world:
+            token = await world.db.position()
+            async with world.db.acting(tenant=7):
+                assert await world.docs.count() == 2
+                async with world.db.reading(after=token, wait=10, otherwise="error"):
+                    with pytest.raises(InvalidOperationError, match="superuser"):
+                        await world.db.q("SELECT * FROM doc")
 
 
 async def test_most_reads_are_served_by_the_replica(pair: Pair) -> None:

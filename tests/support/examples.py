@@ -41,6 +41,12 @@ class Note:
     text: str
 
 
+class Doc:
+    id: int
+    tenant: int
+    title: str
+
+
 class Account:
     id: int
     balance: int

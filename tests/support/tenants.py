@@ -40,15 +40,21 @@ class Note:
     doc_id: ForeignKey[int, "doc"] | None
 
 
-async def ordinary_url(owner: Database) -> str:
-    """Return the URL of an ordinary role, which may read and write the tables of the owner."""
+async def ordinary_url(owner: Database, *, at: str | None = None) -> str:
+    """Return the URL of an ordinary role, which may read and write the tables of the owner.
+
+    Args:
+        owner: the database.
+        at: the URL of its standby, to connect there.
+    """
     await owner.script(f"""
         DO $$ BEGIN CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
         GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public TO {ROLE};
         GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {ROLE}
     """)
-    url: sa.URL = owner.engine.url.set(drivername="postgresql", username=ROLE, password=None)
+    server: sa.URL = owner.engine.url if at is None else sa.make_url(at)
+    url = server.set(drivername="postgresql", username=ROLE, password=None)
     return url.render_as_string(hide_password=False)
 
 

@@ -26,11 +26,6 @@ class _ActingExecutor(Executor):
 
     _own: Acting
 
-    @property
-    def own(self) -> Acting:
-        """The values of the handle."""
-        return self._own
-
     def _entered(self) -> AbstractContextManager[None]:
         return self.acting.entered(self._own.beside(self.acting.current()))
 
@@ -99,7 +94,7 @@ def acting_executor(executor: Executor, held: Mapping[str, Any]) -> Executor:
     """
     own = Acting(held)
     if isinstance(executor, _ActingExecutor):
-        own = own.beside(executor.own)
+        own = own.beside(executor._own)
     kind = _ActingReader if isinstance(executor, ReadingExecutor) else _ActingWriter
     made = object.__new__(kind)
     # All of the state is shared: the executor may be closed, or find another event loop, later.

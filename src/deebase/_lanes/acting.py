@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakSet
 
 from deebase._sqltext.quoting import names_setting
 from deebase._types.text import text_fault
@@ -66,14 +67,14 @@ class ActingContext:
 
     Attributes:
         used: whether it was ever set; until then nothing needs to ask.
-        checked: whether the role of the connections was found to be subject to row security.
+        checked: the lanes whose role was found to be subject to row security: those of a replica may have another.
     """
 
     __slots__ = ("_current", "checked", "used")
 
     def __init__(self) -> None:
         self.used: bool = False
-        self.checked: bool = False
+        self.checked: WeakSet[object] = WeakSet()
         self._current: ContextVar[Acting | None] = ContextVar("deebase_acting", default=None)
 
     def current(self) -> Acting | None:

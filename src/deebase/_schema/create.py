@@ -120,7 +120,7 @@ class _Creation:
         if not secured or not self.executor.backend.capabilities.secures_rows:
             # A constraint of the table says it.
             return
-        self.executor.acting.checked = False
+        self.executor.acting.checked.clear()
         for name, facts in (await self._look_at(secured)).items():
             asked = TableChange(facts, Change(secure=secured[name]), {name: facts}, [], "create")
             planned = await run_steps(self.executor, self.executor.backend.schema.alter(asked, self.dialect))

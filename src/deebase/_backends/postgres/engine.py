@@ -12,7 +12,7 @@ from deebase._backends.error_translation import leave_open
 from deebase._backends.postgres.adbc import AdbcReader
 from deebase._backends.postgres.lane import PostgresLane, was_unsent
 from deebase._backends.postgres.link.hosts import HostChoice
-from deebase._backends.postgres.replay import POSITION, STATE, replay_state
+from deebase._backends.postgres.link.replay import POSITION, STATE, replay_state
 from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
@@ -194,9 +194,9 @@ class PostgresLanes:
         rows: Rows
         try:
             if self.acting.used and await self._acts(lane):
-                rows = await lane.fetch_committed(statement, args, self.acting.current())
+                rows = await lane.committed(lambda: lane.fetch(statement, args), self.acting.current())
             elif reread is not None and (reread.always or reread.table in code.fires):
-                rows = await lane.fetch_committed(statement, args)
+                rows = await lane.committed(lambda: lane.fetch(statement, args), None)
             elif statement.runs_once:
                 rows = await lane.fetch_once(statement, args)
             else:

@@ -179,9 +179,9 @@ class PostgresLane:
         if self.acting.is_for(acting) or (self.acting.local and not self.in_transaction):
             return
         context = None if self.lanes is None else self.lanes.acting
-        if acting is not None and context is not None and not context.checked:
+        if acting is not None and context is not None and self.lanes not in context.checked:
             await self.acting.check_role()
-            context.checked = True
+            context.checked.add(self.lanes)
         try:
             await self.acting.set(acting)
         except BaseException:
@@ -218,10 +218,6 @@ class PostgresLane:
             if found is not None:
                 return as_stored(found, written)
         return written
-
-    async def fetch_committed(self, statement: Statement, args: Params, acting: Acting | None = None) -> Rows:
-        """Run a statement, commit it and return its stored rows, after its triggers; see ``committed``."""
-        return await self.committed(lambda: self.fetch(statement, args), acting)
 
     async def committed(self, work: Callable[[], Awaitable[T]], acting: Acting | None) -> T:
         """Run work in a transaction, and commit it.

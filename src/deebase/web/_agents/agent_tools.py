@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from deebase import ConfigurationError, Database, InvalidOperationError, NotFoundError, ValidationError, View
+from deebase._sqltext.capabilities import capabilities_of
 from deebase.queries import avg, count, day, hour, max_, min_, month, sum_, year
 from deebase.web._agents.agent_schemas import Schema, schemas_of
 from deebase.web._rest.api_limits import Limits
@@ -108,7 +109,8 @@ class AgentTools:
         for name, access in tables.items():
             if callable(access.scope):
                 raise ConfigurationError(f"the scope of {name} is a dict: an agent is no user", hint="scope={...}")
-        schemas = schemas_of(self._tables, limits.rows, sorted(_AGGREGATES), sorted(_PERIODS), db.dialect.name)
+        kind = capabilities_of(db.dialect).name
+        schemas = schemas_of(self._tables, limits.rows, sorted(_AGGREGATES), sorted(_PERIODS), kind)
         runs: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "list_tables": self._list_tables,
             "describe_table": self._describe,
