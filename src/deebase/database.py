@@ -503,7 +503,7 @@ class Database:
             docs = await db.create(Doc, secure="tenant")
             async with db.acting(tenant=7):
                 await docs.insert(title="only seen by 7")
-                rows = await db.q("SELECT * FROM doc")
+                rows = await docs()
             ```
         """
         return ActingBlock(self._core.executor, values)

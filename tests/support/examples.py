@@ -109,6 +109,7 @@ async def world(db: Database, name: str) -> AsyncIterator[dict[str, Any]]:
         "asyncio": asyncio,
         "aclosing": aclosing,
         "User": User,
+        "Doc": Doc,
         "Post": Post,
         "irreversible": irreversible,
         "Migrator": Migrator,

@@ -72,6 +72,9 @@ class Transformation:
                 target=self.source.model.name,
                 hint="make a new plan: await t.transform_plan(...)",
             )
+        if change.secure:
+            # The role of a connection may own a secured table from now on.
+            self.executor.acting.checked.clear()
         try:
             await self._carry_out(planned, judged=bool(change.types) or change.pk is not None)
         except (DataError, CheckViolationError) as error:

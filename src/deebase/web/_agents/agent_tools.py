@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from deebase import ConfigurationError, Database, InvalidOperationError, NotFoundError, ValidationError, View
-from deebase._sqltext.capabilities import capabilities_of
 from deebase.queries import avg, count, day, hour, max_, min_, month, sum_, year
 from deebase.web._agents.agent_schemas import Schema, schemas_of
 from deebase.web._rest.api_limits import Limits
@@ -109,8 +108,8 @@ class AgentTools:
         for name, access in tables.items():
             if callable(access.scope):
                 raise ConfigurationError(f"the scope of {name} is a dict: an agent is no user", hint="scope={...}")
-        kind = capabilities_of(db.dialect).name
-        schemas = schemas_of(self._tables, limits.rows, sorted(_AGGREGATES), sorted(_PERIODS), kind)
+        language = db.dialect.dialect_description.partition("+")[0]
+        schemas = schemas_of(self._tables, limits.rows, sorted(_AGGREGATES), sorted(_PERIODS), language)
         runs: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "list_tables": self._list_tables,
             "describe_table": self._describe,
