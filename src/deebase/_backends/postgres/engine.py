@@ -13,7 +13,7 @@ from deebase._backends.postgres.adbc import AdbcReader
 from deebase._backends.postgres.lane import PostgresLane, was_unsent
 from deebase._backends.postgres.link.hosts import HostChoice
 from deebase._backends.postgres.link.replay import POSITION, STATE, replay_state
-from deebase._lanes.acting import ActingContext
+from deebase._lanes.acting import Acting, ActingContext
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
 from deebase._lanes.replica import ReplayState
@@ -194,9 +194,9 @@ class PostgresLanes:
         rows: Rows
         try:
             if self.acting.used and await self._acts(lane):
-                rows = await lane.committed(lambda: lane.fetch(statement, args), self.acting.current())
+                rows = await _committed(lane, lambda: lane.fetch(statement, args), self.acting.current())
             elif reread is not None and (reread.always or reread.table in code.fires):
-                rows = await lane.committed(lambda: lane.fetch(statement, args), None)
+                rows = await _committed(lane, lambda: lane.fetch(statement, args), None)
             elif statement.runs_once:
                 rows = await lane.fetch_once(statement, args)
             else:
@@ -244,7 +244,7 @@ class PostgresLanes:
         try:
             if self.acting.used and await self._acts(lane):
                 acting = self.acting.current()
-                result = await lane.committed(lambda: action(lane, statement, args), acting)
+                result = await _committed(lane, lambda: action(lane, statement, args), acting)
             else:
                 result = await action(lane, statement, args)
         except BaseException as error:
@@ -259,3 +259,26 @@ class PostgresLanes:
     async def close(self, timeout: float) -> None:
         """Wait for running operations, then close every lane."""
         await asyncio.gather(self._adbc.close(timeout), self._pool.close(timeout))
+
+
+async def _committed(lane: PostgresLane, work: Callable[[], Awaitable[T]], acting: Acting | None) -> T:
+    """Run work in a transaction, and commit it.
+
+    Args:
+        lane: where it runs.
+        work: what to run.
+        acting: the values for which it acts, where they end with the transaction.
+    """
+    await lane.driver.execute("BEGIN")
+    try:
+        if lane.acting.local:
+            lane.acting.begun()
+            await lane.act(acting)
+        result = await work()
+        await lane.driver.execute("COMMIT")
+    except BaseException as error:
+        lane.failed(error)
+        if lane.in_transaction and not lane.broken:
+            await lane.roll_back()
+        raise
+    return result

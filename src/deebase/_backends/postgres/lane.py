@@ -6,7 +6,7 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deebase._backends.postgres.copy_calls import CopyCalls
@@ -218,27 +218,6 @@ class PostgresLane:
             if found is not None:
                 return as_stored(found, written)
         return written
-
-    async def committed(self, work: Callable[[], Awaitable[T]], acting: Acting | None) -> T:
-        """Run work in a transaction, and commit it.
-
-        Args:
-            work: what to run.
-            acting: the values for which it acts, where they end with the transaction.
-        """
-        await self.driver.execute("BEGIN")
-        try:
-            if self.acting.local:
-                self.acting.begun()
-                await self.act(acting)
-            result = await work()
-            await self.driver.execute("COMMIT")
-        except BaseException as error:
-            self.failed(error)
-            if self.in_transaction and not self.broken:
-                await self.roll_back()
-            raise
-        return result
 
     async def count(self, statement: Statement, args: Params) -> int:
         """Run a statement and return the number of rows that it changed, from its command tag (``UPDATE 3``)."""
