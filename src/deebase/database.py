@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias, TypeVar, overload
 
-from deebase._backends.schemes import settings_for
+from deebase._backends.schemes import ReplicaOptions, settings_for
+from deebase._engine.acting_block import ActingBlock
 from deebase._engine.core import Core
+from deebase._engine.reading_block import ReadingBlock, position_of, read_freshness
 from deebase._engine.reading_executor import ReadOnlyBlock
 from deebase._engine.retry import retry
 from deebase._engine.transaction import Transaction
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from deebase import sync
     from deebase._files.options import Reading
     from deebase._files.reports import ImportReport
-    from deebase._rows.model import TableModel
     from deebase.migrations import Migrator
 
 #: SQL text, a statement of SQLAlchemy Core, or a t-string.
@@ -78,6 +79,12 @@ class Database:
             each SQL text before it runs, so that no text has an effect.
         echo: log every statement at INFO (logger ``deebase.sql``; values are never logged).
         engine_options: passed to SQLAlchemy's ``create_async_engine``.
+        replicas: the URL of the servers that copy the changes of this one (PostgreSQL). It may list several hosts.
+            ``db.reading()`` reads from them.
+        replica_pool_size: connections to each replica; as many as ``pool_size`` by default.
+        reads: "fresh" sends each read outside of a transaction to a replica that shows the writes of its context, and
+            to the primary if none does. "primary" sends them to the primary.
+        max_lag: seconds that the writes of others may be missing from fresh reads; None for any number.
 
     Raises:
         ConfigurationError: an invalid URL or option.
@@ -111,6 +118,10 @@ class Database:
         read_only: bool = False,
         echo: bool = False,
         engine_options: Mapping[str, Any] | None = None,
+        replicas: str | None = None,
+        replica_pool_size: int | None = None,
+        reads: Literal["primary", "fresh"] = "primary",
+        max_lag: float | None = 2.0,
     ) -> None:
         settings = settings_for(
             target,
@@ -131,6 +142,7 @@ class Database:
                 "idle_timeout": idle_timeout,
                 "engine_options": engine_options,
             },
+            ReplicaOptions(replicas, replica_pool_size, reads, max_lag),
         )
         self._use(Core.of(settings, echo=echo, coalesce=coalesce, read_only=read_only))
 
@@ -144,7 +156,7 @@ class Database:
 
     def __repr__(self) -> str:
         state = " closed" if self._core.executor.closed else ""
-        return f"<Database {self._core.settings.display}{state}>"
+        return f"<Database {self._core.settings.shown}{state}>"
 
     if not TYPE_CHECKING:
 
@@ -173,11 +185,8 @@ class Database:
             raise TypeError("a database is not searched: write 'user' in db.t, or in db.v for a view")
 
     def _repr_html_(self) -> str:
-        tables, views = self._described(views=False), self._described(views=True)
+        tables, views = self._core.catalog.models(views=False), self._core.catalog.models(views=True)
         return database_html(self._core.settings.display, tables, views)
-
-    def _described(self, *, views: bool) -> list[TableModel]:
-        return [self._core.catalog.model(name) for name in self._core.catalog.names(views=views)]
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -389,7 +398,8 @@ class Database:
             ```
         """
         executor = self._core.executor
-        return executor.transaction(read_only=read_only or executor.only_reads, isolation=isolation)
+        reads = read_only or executor.only_reads or executor.reads.in_block()
+        return executor.transaction(read_only=reads, isolation=isolation)
 
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1_000_000
@@ -420,6 +430,83 @@ class Database:
         """
         limits = Limits(seconds, rows, size).check()
         return ReadOnlyBlock(self._core.executor, lambda: database_on(self._core.reading(limits)))
+
+    def reading(
+        self,
+        *,
+        max_lag: float | None = 2.0,
+        after: str | None = None,
+        wait: float = 0.5,
+        otherwise: Literal["primary", "error"] = "primary",
+    ) -> ReadingBlock:
+        """Open a block whose reads may be answered by a replica; tasks that are started inside belong to it.
+
+        Each statement goes to a replica that is fresh enough, and to the primary if none is. ``db.transaction()`` is a
+        transaction that only reads. Without replicas, all reads go to the database itself; on SQLite, to its readers.
+
+        Args:
+            max_lag: how many seconds the rows of a replica may be behind; None for any number.
+            after: a position that the replica must have reached, from ``position``; None for any.
+            wait: seconds that a statement waits at most for a replica that meets both.
+            otherwise: "primary" reads there if no replica meets them, "error" raises.
+
+        Raises:
+            InvalidOperationError: a write or a locking read inside of the block; nothing is sent.
+            BusyError: no replica meets the conditions, with ``otherwise="error"``.
+            TransactionError: a transaction of this task is open, whose changes a replica does not show.
+            ValidationError: ``after`` is not a position.
+
+        Example:
+            ```python
+            async with db.reading(max_lag=5):
+                newest = await db.q("SELECT * FROM post ORDER BY id DESC LIMIT 10")
+            ```
+        """
+        return ReadingBlock(self._core.executor, read_freshness(max_lag, after, wait, otherwise))
+
+    async def position(self) -> str:
+        """Return the position of the last commit, for ``reading(after=)``: also in another process, or request.
+
+        It is a short text of digits, letters and a slash, such as a cookie holds. On SQLite it is always the same.
+
+        Raises:
+            TransactionError: a transaction is open: its position is known after its commit.
+
+        Example:
+            ```python
+            await users.insert(name="Ada", email="ada@example.com")
+            token = await db.position()
+            async with db.reading(after=token):
+                assert await users.exists(email="ada@example.com")
+            ```
+        """
+        return await position_of(self._core.executor)
+
+    def acting(self, /, **values: Any) -> ActingBlock:
+        """Open a block that acts for a tenant: it sees and writes the rows of secured tables with these values alone.
+
+        The values hold for everything inside, tasks that it begins included. Inserts fill them in. On PostgreSQL, the
+        database itself secures the rows, also for SQL text. On SQLite, statements of tables get the values as
+        conditions, and SQL text cannot name a secured table. A nested block can add columns, not change values.
+
+        Args:
+            **values: the columns that secure tables, with one value each: a whole number, a text or a UUID.
+
+        Raises:
+            ValidationError: a value of another type, or an empty text.
+            ScopeError: an outer block acts for another value.
+            InvalidOperationError: row security does not hold for the role of the connection (the first statement
+                raises it), or an async generator holds the block.
+
+        Example:
+            ```python
+            docs = await db.create(Doc, secure="tenant")
+            async with db.acting(tenant=7):
+                await docs.insert(title="only seen by 7")
+                rows = await docs()
+            ```
+        """
+        return ActingBlock(self._core.executor, values)
 
     async def retry(
         self,
@@ -465,6 +552,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -485,6 +573,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -504,6 +593,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -529,6 +619,8 @@ class Database:
                 generates the value of every such key that is not given).
             search: columns of text that ``search`` of the table finds rows by, or ``Search(...)`` with weights, a
                 language and more.
+            secure: the column, or columns, whose value the program acts for: rows with other values are neither seen
+                nor written; see ``acting``.
             if_not_exists: leave a table that exists as it is; a warning lists the differences.
             replace: drop a table that exists first.
             transform: change a table that exists to match the class, and keep its rows: columns are added, and
@@ -565,6 +657,7 @@ class Database:
             index_foreign_keys=index_foreign_keys,
             generate_key=generate_key,
             search=search,
+            secure=secure,
             localns=localns,
         )
         return self._definitions.create(made, IfExists(if_not_exists, replace, transform), strict=strict)
@@ -691,9 +784,8 @@ class Database:
             ```
         """
         must_be_flags(views=views)
-        shown = self._described(views=True) if views else []
-        tables = [model for model in self._described(views=False) if not model.name.startswith(OWN_TABLES)]
-        return Diagram(tables, shown, self._core.catalog.dialect)
+        tables = [model for model in self._core.catalog.models(views=False) if not model.name.startswith(OWN_TABLES)]
+        return Diagram(tables, self._core.catalog.models(views=True) if views else [], self._core.dialect)
 
     async def size(self) -> DatabaseSize:
         """Return the size of the database and of its tables, in a few statements that are cheap for any size.

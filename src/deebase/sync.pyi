@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from io import TextIOBase
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import IO, Any, Generic, Literal, Never, Unpack, overload
+from typing import IO, Any, Generic, Literal, Never, Self, Unpack, overload
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -25,6 +25,7 @@ from deebase._engine.executor import Executor
 from deebase._engine.reading_executor import DB
 from deebase._files.options import ImportOptions
 from deebase._files.reports import ImportReport
+from deebase._lanes.replica import Freshness
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import Rows
 from deebase._schema.database_size import DatabaseSize
@@ -177,6 +178,8 @@ class Readable(Generic[R]):
     def columns(self) -> tuple[str, ...]: ...
     @property
     def pks(self) -> tuple[str, ...]: ...
+    @property
+    def secure(self) -> tuple[str, ...]: ...
     @property
     def searchable(self) -> tuple[str, ...]: ...
     def describe(self, *names: str) -> tuple[Column, ...]: ...
@@ -483,6 +486,20 @@ class ReadOnlyBlock(Generic[DB]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
+class ReadingBlock:
+    def __init__(self, executor: Executor, freshness: Freshness) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+class ActingBlock:
+    def __init__(self, executor: Executor, values: Mapping[str, Any]) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
 class Migrator:
     def __init__(
         self,
@@ -558,6 +575,10 @@ class Database:
         read_only: bool = False,
         echo: bool = False,
         engine_options: Mapping[str, Any] | None = None,
+        replicas: str | None = None,
+        replica_pool_size: int | None = None,
+        reads: Literal["primary", "fresh"] = "primary",
+        max_lag: float | None = 2.0,
     ) -> None: ...
     def __enter__(self) -> Database: ...
     def __exit__(
@@ -594,6 +615,16 @@ class Database:
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1000000
     ) -> ReadOnlyBlock[Database]: ...
+    def reading(
+        self,
+        *,
+        max_lag: float | None = 2.0,
+        after: str | None = None,
+        wait: float = 0.5,
+        otherwise: Literal["primary", "error"] = "primary",
+    ) -> ReadingBlock: ...
+    def position(self) -> str: ...
+    def acting(self, /, **values: Any) -> ActingBlock: ...
     def retry(
         self,
         work: Callable[[], T],
@@ -616,6 +647,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -635,6 +667,7 @@ class Database:
         index_foreign_keys: bool = True,
         generate_key: bool = True,
         search: Search | Sequence[str] | None = None,
+        secure: str | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,

@@ -26,7 +26,7 @@ WRITES: list[Callable[[Database], Awaitable[object]]] = [
     lambda db: db.t.author.update({"id": 1, "name": "x"}),
     lambda db: db.t.author.update_where({"name": "x"}, id=1),
     lambda db: db.t.author.delete(1),
-    lambda db: db.t.author.get_or_create({"name": "nobody"}),
+    lambda db: db.t.author.get_or_create({"name": "no tenant"}),
     lambda db: db.t.author.add_column("born", int),
     lambda db: db.t.book.drop(),
     lambda db: db.q("INSERT INTO author (name) VALUES ('x')"),

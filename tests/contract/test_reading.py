@@ -291,7 +291,7 @@ async def test_exists_takes_a_key_or_conditions(people: Rows) -> None:
 
 
 async def test_exists_without_a_condition_asks_for_any_row(people: Rows) -> None:
-    nobody = people.xtra(name="nobody")
+    nobody = people.xtra(name="no tenant")
     assert await people.exists()
     assert not await nobody.exists()
     await people.delete_where(all=True)

@@ -120,7 +120,7 @@ CASES: dict[str, list[Case]] = {
 NO_CHANGE = {
     "Database": {
         *["bind", "close", "dataclasses", "diagram", "engine", "item", "metadata", "migrate", "retry", "sql", "stream"],
-        *["dialect", "read_only", "size", "sync"],
+        *["dialect", "position", "read_only", "reading", "acting", "size", "sync"],
         *["t", "transaction", "v"],
     },
     "Table": {
@@ -144,6 +144,7 @@ NO_CHANGE = {
             "table_exists",
             "describe",
             "searchable",
+            "secure",
             "transaction",
             "avg",
             "group",
@@ -153,7 +154,7 @@ NO_CHANGE = {
             "values",
         ],
         *["update_all", "update_where", "upsert", "upsert_all", "with_children", "with_parents", "xtra", "row"],
-        *["children", "json", "searchable", "with_related"],
+        *["children", "json", "searchable", "secure", "with_related"],
     },
     "View": {
         *[
@@ -173,10 +174,12 @@ NO_CHANGE = {
         *[
             "rows_as",
             "searchable",
+            "secure",
             "sa_table",
             "table_exists",
             "describe",
             "searchable",
+            "secure",
             "transaction",
             "xtra",
             "avg",

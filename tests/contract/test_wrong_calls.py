@@ -229,8 +229,8 @@ async def test_an_error_for_a_row_that_is_not_there_says_where_the_key_is(users:
         assert caught.value.filters == {"id": 99}
         assert "99" not in str(caught.value)
     with pytest.raises(NotFoundError, match=r"\.filters") as caught:
-        await users.lookup(name="nobody")
-    assert caught.value.filters == {"name": "nobody"}
+        await users.lookup(name="no tenant")
+    assert caught.value.filters == {"name": "no tenant"}
 
 
 ATTRIBUTES: list[tuple[str, str]] = [

@@ -88,7 +88,7 @@ def bouncer(postgres_url: str, eventually: Callable[[Callable[[], bool]], Corout
         command = [str(BOUNCER), "-q", str(config)]
         if os.geteuid() == 0:
             # It refuses to run as root; whoever owns the socket of the server may use it.
-            owner = Path(str(host)).owner() if Path(str(host)).is_dir() else "nobody"
+            owner = Path(str(host)).owner() if Path(str(host)).is_dir() else "no tenant"
             shutil.chown(directory, owner)
             directory.chmod(0o755)
             command[1:1] = ["-u", owner]

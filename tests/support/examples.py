@@ -41,6 +41,12 @@ class Note:
     text: str
 
 
+class Doc:
+    id: int
+    tenant: int
+    title: str
+
+
 class Account:
     id: int
     balance: int
@@ -103,6 +109,7 @@ async def world(db: Database, name: str) -> AsyncIterator[dict[str, Any]]:
         "asyncio": asyncio,
         "aclosing": aclosing,
         "User": User,
+        "Doc": Doc,
         "Post": Post,
         "irreversible": irreversible,
         "Migrator": Migrator,

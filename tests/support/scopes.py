@@ -997,6 +997,8 @@ EXEMPT = {
     "Table.schema": "the DDL",
     "Table.describe": "the columns",
     "Table.searchable": "whether there is an index",
+    "Table.secure": "names",
+    "View.secure": "names",
     "Table.transaction": "no rows",
     "Table.table_exists": "no rows",
     "Table.indexes": "names",

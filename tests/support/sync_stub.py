@@ -33,6 +33,8 @@ CLASSES = {
     "Views": "_tables.accessors",
     "Transaction": "_engine.transaction",
     "ReadOnlyBlock": "_engine.reading_executor",
+    "ReadingBlock": "_engine.reading_block",
+    "ActingBlock": "_engine.acting_block",
     "Migrator": "migrations.migrator",
     "Database": "database",
 }
@@ -56,7 +58,7 @@ FURTHER = {
     "Database": ["t: Tables", "v: Views"],
     "Readable": ["def __contains__(self, key: object) -> bool: ..."],
 }
-BASES = {"Query": "Sequence[R]", "SearchQuery": "Sequence[T]", "Transaction": None}
+BASES = {"Query": "Sequence[R]", "SearchQuery": "Sequence[T]", "Transaction": None, "ReadingBlock": None}
 
 
 class Awaited(ast.NodeTransformer):

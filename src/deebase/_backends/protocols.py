@@ -88,11 +88,36 @@ class Settings:
     additions: Additions = field(default_factory=Additions)
     connect_args: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
     engine_options: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
+    replicas: Replicas | None = None
+
+    @property
+    def shown(self) -> str:
+        """The database and its replicas, for people."""
+        if self.replicas is None:
+            return self.display
+        return f"{self.display} with replicas {', '.join(each.display for each in self.replicas.hosts)}"
 
     @property
     def name(self) -> str:
         """The name of SQLAlchemy's dialect; for files and messages, not for decisions."""
         return self.backend.capabilities.name
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """The servers that copy the changes of a database, and which reads go there.
+
+    Attributes:
+        hosts: the settings of each.
+        in_order: whether the first one is used while it can be; otherwise any.
+        reads_fresh: whether single reads go there by themselves.
+        max_lag: the lag of such reads in seconds; None for any.
+    """
+
+    hosts: tuple[Settings, ...]
+    in_order: bool = False
+    reads_fresh: bool = False
+    max_lag: float | None = None
 
 
 class ErrorTranslator(Protocol):
@@ -413,6 +438,15 @@ class Backend:
     def reading(self, settings: Settings) -> Settings:
         """Return settings for the same database whose connections cannot write."""
         made: Settings = import_module(f"{self.package}.settings").reading(settings)
+        return made
+
+    def replicas(self, text: str, options: Mapping[str, Any]) -> Replicas:
+        """Return the settings of the replicas that a URL lists.
+
+        Raises:
+            ConfigurationError: the URL is not valid, or the database has no replicas.
+        """
+        made: Replicas = import_module(f"{self.package}.settings").replicas(text, options)
         return made
 
     @cached_property

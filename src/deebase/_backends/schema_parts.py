@@ -9,6 +9,7 @@ from functools import cached_property
 
 from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase._model.facts import TableInfo
+from deebase._model.table_options import SECURE
 
 #: The kinds of objects that are compared as tables, as views, and as parts of a table.
 TABLES = frozenset({"table", "virtual table", "foreign table"})
@@ -141,4 +142,7 @@ class SchemaParts:
             return item.name in self.tables
         if item.kind in VIEWS:
             return item.name in self.views
-        return item.kind in PARTS_OF_TABLES and item.table in self.tables
+        table = self.tables.get(item.table or "")
+        if table is not None and table.facts.secure and item.kind in ("policy", "row security"):
+            return item.kind != "policy" or item.name.startswith(f"{SECURE} on ")
+        return item.kind in PARTS_OF_TABLES and table is not None

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from deebase._lanes.acting import Acting, ActingContext
 from deebase._lanes.interface import Lanes, Params, Rows
 from deebase._sql.keyed import MAX_KEYS, KeyedRead
 from deebase._sql.statement import Statement
 
 #: A key (a tuple if it has several columns), and the future of its rows.
 Member = tuple[Any, "asyncio.Future[Rows]"]
-#: Reads of one kind, within one scope: its parameters follow those of the key.
-Group = tuple[KeyedRead, tuple[Any, ...]]
+#: Reads of one kind, within one scope, whose parameters follow those of the key, and for whom they act.
+Group = tuple[KeyedRead, tuple[Any, ...], Acting | None]
 
 
 class Coalescer:
@@ -30,8 +31,10 @@ class Coalescer:
         lanes: Lanes,
         note: Callable[[Statement], None],
         translate: Callable[[BaseException, Statement | None], BaseException | None],
+        acting: ActingContext,
     ) -> None:
         self._loop = loop
+        self._acting = acting
         self._translate = translate
         self._lanes = lanes
         self._note = note
@@ -65,9 +68,10 @@ class Coalescer:
             key, held = args[0], ()
         else:
             key, held = args[0] if width == 1 else tuple(args[:width]), tuple(args[width:])
-        members = self._groups.get((read, held))
+        group = read, held, self._acting.current() if self._acting.used else None
+        members = self._groups.get(group)
         if members is None:
-            members = self._groups[read, held] = []
+            members = self._groups[group] = []
         members.append((key, future))
         return future
 
@@ -90,7 +94,10 @@ class Coalescer:
             future.cancel()
 
     async def _serve(self, group: Group, members: list[Member]) -> None:
-        read, held = group
+        read, held, acting = group
+        if self._acting.used:
+            # This task was begun by one of the callers, and acts for all of them.
+            self._acting.enter(acting)
         waiting = [member for member in members if not member[1].done()]
         keys = list(dict.fromkeys([key for key, _ in waiting]))
         if len(keys) > 1:
@@ -133,7 +140,7 @@ class Coalescer:
 
     async def _serve_each(self, group: Group, waiting: list[Member]) -> None:
         """Answer the remaining callers with one statement per key."""
-        read, held = group
+        read, held, _ = group
         for key in dict.fromkeys([key for key, future in waiting if not future.done()]):
             rows: Rows = []
             error: Exception | None = None

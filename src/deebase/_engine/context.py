@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import sqlalchemy as sa
 
+from deebase._engine.acting_executor import acting_executor
+from deebase._engine.hidden_tables import refuse_hidden, refuse_selects, refuse_subqueries
+from deebase._lanes.acting import Acting
 from deebase._rows.makers import Maker, OneMaker, one_maker, row_maker
 from deebase._sql.compiled import CompiledStatement
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.queries.paths import is_path, path_column
-from deebase._sql.scope import Scope, no_scope
+from deebase._sql.scope import NO_TENANT, Scope, no_scope
 from deebase._sql.where import Where
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.templates import bound_template, is_template
+from deebase._types.forms.moment_sql import IS_VIEW
 from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
 from deebase.types import UNSET, SqlExpression, must_be_flags
 
@@ -66,17 +70,26 @@ class TableContext:
                 field="row_type",
                 hint="rows_as(dict), or rows_as(User)",
             )
-        context = TableContext(self.executor, self.catalog, self.model, row_type, self.scope)
+        context = table_context(self.executor, self.catalog, self.model, row_type, self.own_scope)
         context.maker(self.model.names)
         return context
 
+    @property
+    def own_scope(self) -> Scope:
+        """The scope of the handle itself, without the values that the task acts for."""
+        return self.scope
+
+    def narrowed(self, columns: Mapping[str, Any], *, writable: bool = True) -> TableContext:
+        """Return a copy whose scope has further columns; see ``Scope.narrowed``."""
+        return self.scoped(self.own_scope.narrowed(self.model, columns, writable=writable))
+
     def scoped(self, scope: Scope) -> TableContext:
         """Return a copy with another scope."""
-        return TableContext(self.executor, self.catalog, self.model, self.requested_type, scope)
+        return table_context(self.executor, self.catalog, self.model, self.requested_type, scope)
 
     def refreshed(self, name: str) -> TableContext:
         """Return a copy with the current model of the catalog, which may have another name."""
-        return TableContext(self.executor, self.catalog, self.catalog.model(name), self.requested_type)
+        return table_context(self.executor, self.catalog, self.catalog.model(name), self.requested_type)
 
     def of_table(self, name: str) -> TableContext:
         """Return the context of another table, restricted to those columns of the scope that it has.
@@ -85,7 +98,7 @@ class TableContext:
             TableNotFoundError: the table is not in the catalog.
         """
         model = self.catalog.model(name)
-        return TableContext(self.executor, self.catalog, model, None, self.scope.carried_to(model, self.model))
+        return table_context(self.executor, self.catalog, model, None, self.scope.carried_to(model, self.model))
 
     def require_unscoped(self, operation: str) -> None:
         """Refuse to change a table or view through a handle that has a scope.
@@ -93,7 +106,7 @@ class TableContext:
         Raises:
             InvalidOperationError: the handle has a scope.
         """
-        if self.scope:
+        if self.own_scope or any(value is not NO_TENANT for value in self.scope.held.values()):
             raise InvalidOperationError(
                 f"{operation} changes all of {self.model.name}, and this handle has a scope",
                 operation=operation,
@@ -216,6 +229,96 @@ class TableContext:
         )
 
 
+class SecuredContext(TableContext):
+    """The context of a secured table: its scope has the values that the task acts for, too."""
+
+    __slots__ = ("_own", "_scopes")
+
+    def __init__(
+        self,
+        executor: Executor,
+        catalog: Catalog,
+        model: TableModel,
+        row_type: type[Any] | None = None,
+        scope: Scope | None = None,
+    ) -> None:
+        #: The last values that the task acted for, and the scope with them.
+        self._scopes: tuple[Acting | None, Scope] | None = None
+        held = {} if scope is None else scope.held
+        own = {name: held[name] for name in model.secure if held.get(name) not in (None, NO_TENANT)}
+        super().__init__(acting_executor(executor, own) if own else executor, catalog, model, row_type, scope)
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of the handle, with the values that the task acts for."""
+        acting = self.executor.acting.current()
+        known = self._scopes
+        if known is None or known[0] != acting:
+            held = None if acting is None else acting.held
+            known = self._scopes = (acting, self._own.acting(self.model, held))
+        return known[1]
+
+    @scope.setter
+    def scope(self, scope: Scope) -> None:
+        self._own: Scope = scope
+
+    @property
+    def own_scope(self) -> Scope:
+        """See ``TableContext``."""
+        return self._own
+
+
+class _OpenContext(TableContext):
+    """The context of a view where the database itself secures no rows."""
+
+    __slots__ = ("_own",)
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of the handle.
+
+        Raises:
+            InvalidOperationError: the task acts for a tenant, and the view reads a secured table.
+        """
+        acting = self.executor.acting.current()
+        if acting is not None:
+            refuse_hidden(acting, [self.model.name], self.dialect)
+        return self._own
+
+    @scope.setter
+    def scope(self, scope: Scope) -> None:
+        self._own: Scope = scope
+
+    @property
+    def own_scope(self) -> Scope:
+        """See ``TableContext``."""
+        return self._own
+
+
+def table_context(
+    executor: Executor,
+    catalog: Catalog,
+    model: TableModel,
+    row_type: type[Any] | None = None,
+    scope: Scope | None = None,
+) -> TableContext:
+    """Return the context of a table or view.
+
+    Args:
+        executor: sends the statements.
+        catalog: the registered tables.
+        model: the table or view.
+        row_type: the row type of ``rows_as``; None for that of the table.
+        scope: the scope of the handle.
+    """
+    kind = TableContext
+    if model.secure:
+        kind = SecuredContext
+    elif model.sa_table.info.get(IS_VIEW) and not capabilities_of(catalog.dialect).secures_rows:
+        kind = _OpenContext
+    return kind(executor, catalog, model, row_type, scope)
+
+
 def _stray(source: TableContext, item: Any) -> ValidationError:
     """Return the error for a list or dict without SQL text before it."""
     name = source.model.name
@@ -293,6 +396,8 @@ def conditions(
     if "params" in keywords and "params" not in source.model.columns:
         params, keywords = keywords["params"], _without(keywords, "params")
     result = Where(source.model, source.scope)
+    context = source.executor.acting
+    acting = context.current() if context.used else None
     if isinstance(where, (list, tuple)):
         args, where = (*args, *cast("Sequence[Any]", where)), None
     elif where is not None and not isinstance(where, (str, Mapping)):
@@ -305,16 +410,25 @@ def conditions(
             following = pending.pop(0) if pending and isinstance(pending[0], (list, tuple, dict)) else None
             if pending and following is None:
                 _check_condition(source, pending[0])
+            if acting is not None and acting.hidden:
+                refuse_subqueries(acting, item, source.dialect)
             result.fragment(item, following, source.dialect)
         elif isinstance(item, (list, tuple, dict)):
             raise _stray(source, item)
         elif not isinstance(item, sa.ClauseElement) and is_template(item):
-            result.fragment(*bound_template(item, capabilities_of(source.dialect).tokens), source.dialect)
+            text, values = bound_template(item, capabilities_of(source.dialect).tokens)
+            if acting is not None and acting.hidden:
+                refuse_subqueries(acting, text, source.dialect)
+            result.fragment(text, values, source.dialect)
         else:
+            if acting is not None and acting.hidden:
+                refuse_selects(acting, item, source.dialect)
             result.expression(item, source.dialect)
     if isinstance(where, Mapping):
         keywords = {**where, **_not_again(source, cast("Mapping[str, Any]", where), keywords)}
     elif where is not None:
+        if acting is not None and acting.hidden:
+            refuse_subqueries(acting, where, source.dialect)
         result.fragment(where, params, source.dialect)
         params = None
     if params is not None:

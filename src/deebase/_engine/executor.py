@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from deebase._backends.error_translation import carry_outcome, redact, redacted_error, shown_cause
 from deebase._backends.protocols import Backend, ErrorTranslator, Settings
 from deebase._engine.loops import LoopResources, Loops
+from deebase._engine.reading_block import Reads, refused_in_block
 from deebase._engine.transaction_scope import TransactionScope
+from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Columns, Lane, Lanes, Params, Rows, Values
 from deebase._lanes.pool import closed_while_running
+from deebase._lanes.replica import Freshness
 from deebase._lanes.shield import run_shielded
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
@@ -50,7 +53,9 @@ class Executor:
         current: the innermost transaction block of this context.
         generators: the innermost block of each async generator that holds one open over a ``yield``, by its frame.
         closed: whether the Database is closed.
+        acting: for which values of secured tables each task acts.
         reading: sends the statements of `Database.read_only` on connections of its own, once there are any.
+        reads: where reads go, by their context.
     """
 
     #: Whether every write is refused (``ReadingExecutor``).
@@ -71,7 +76,11 @@ class Executor:
         self._coalesces = coalesce
         self._level = logging.INFO if echo else logging.DEBUG
         self._recordings: list[list[str]] = []
-        self._loops = Loops(settings, self._note, self.translate)
+        replicas = settings.replicas
+        fresh = Freshness(replicas.max_lag) if replicas is not None and replicas.reads_fresh else None
+        self.reads: Reads = Reads(fresh, is_used=replicas is not None)
+        self.acting: ActingContext = ActingContext()
+        self._loops = Loops(settings, self._note, self.translate, self.reads, self.acting)
         self._here: LoopResources | None = None
 
     # -- where statements run ------------------------------------------------------------------
@@ -198,6 +207,8 @@ class Executor:
 
     async def fetch(self, statement: Statement, args: Params) -> Rows:
         """Run one statement and return its rows as the driver gives them (tuples, records)."""
+        if self.reads.is_used:
+            self.reads.must_read(statement)
         if self._recordings or log.isEnabledFor(self._level):
             self._note(statement)
         # Usually no transaction is open; this check needs no function call.
@@ -247,13 +258,17 @@ class Executor:
         """
         outside = self.current.get() is None and not self.generators
         if self._coalesces and (outside or self.current_transaction() is None) and read.joins(args):
-            future = self.resources().coalescer.join(read, args, waits=waits)
+            here = self.resources()
+            coalescer = here.coalescer if not self.reads.is_used else here.coalescer_by_context()
+            future = None if coalescer is None else coalescer.join(read, args, waits=waits)
             if future is not None:
                 return future
         return self.fetch(read.statement, args)
 
     async def count(self, statement: Statement, args: Params) -> int:
         """Run one statement and return the number of rows that it changed."""
+        if self.reads.is_used:
+            self.reads.must_read(statement)
         if self._recordings or log.isEnabledFor(self._level):
             self._note(statement)
         scope = self.current.get()
@@ -269,8 +284,14 @@ class Executor:
 
     async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
         """Run a statement of the user and return its columns and rows."""
-        self._note(statement)
         scope = await self.settled_transaction()
+        if self.reads.is_used:
+            self.reads.must_read(statement)
+            if scope is None and self.reads.in_block():
+                # The database refuses what the text of a query does not show: a function that writes.
+                async with self.transaction(read_only=True):
+                    return await self.raw_fetch(statement, args)
+        self._note(statement)
         if scope is not None:
             return await scope.run(lambda lane: lane.raw_fetch(statement, args), statement)
         try:
@@ -280,9 +301,12 @@ class Executor:
 
     async def _run_inside(self, action: Callable[[Lane], Awaitable[T]], *statements: Statement) -> T:
         """Run statements in the transaction of this task, or in a new one."""
+        if self.reads.is_used:
+            for statement in statements:
+                self.reads.must_read(statement)
         scope = await self.settled_transaction()
         if scope is None:
-            async with self.transaction() as block:
+            async with self.transaction(read_only=self.reads.in_block()) as block:
                 block.is_last = _always
                 return await self._run_inside(action, *statements)
         for statement in statements:
@@ -341,6 +365,8 @@ class Executor:
             args: its parameters.
             size: rows of a piece.
         """
+        if self.reads.is_used:
+            self.reads.must_read(statement)
         self._note(statement)
         scope, own = await self.settled_transaction(), None
         failed: BaseException | None = None
@@ -370,6 +396,11 @@ class Executor:
 
     def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> TransactionScope:
         """Return a block: a transaction, or a savepoint in the transaction of this task."""
+        if self.reads.is_used and self.reads.in_block() and self.current_transaction() is None:
+            if not read_only:
+                raise refused_in_block("a transaction that may write")
+            if isinstance(isolation, str) and isolation.lower() == "serializable":
+                raise refused_in_block("a serializable transaction, which a replica has not,")
         return TransactionScope(self, read_only=read_only, isolation=isolation)
 
     async def lock_schema(self) -> None:
@@ -386,7 +417,9 @@ class Executor:
 
         Raises:
             TransactionError: the task is not in a transaction.
+            InvalidOperationError: the code is in a block of `Database.reading`.
         """
+        self.reads.must_write(what)
         if self.current_transaction() is None:
             raise TransactionError(
                 f"{what} locks rows until the transaction ends, but no transaction is open",

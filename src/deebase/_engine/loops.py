@@ -7,11 +7,16 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from deebase._backends.error_translation import describing
 from deebase._backends.protocols import Settings, Translate
 from deebase._engine.coalesce import Coalescer
+from deebase._engine.reading_block import Reads
+from deebase._engine.routed_lanes import RoutedLanes
+from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Lanes
+from deebase._lanes.replica import Replica, ReplicaLanes
 from deebase._sql.statement import Statement
 
 if TYPE_CHECKING:
@@ -28,26 +33,56 @@ Note = Callable[[Statement], None]
 class LoopResources:
     """The engine and the lanes of one event loop; nothing is opened before the first statement."""
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop, note: Note, translate: Translate) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+        note: Note,
+        translate: Translate,
+        reads: Reads,
+        acting: ActingContext,
+    ) -> None:
         # Imported here, because SQLAlchemy's asyncio part and the drivers are not needed earlier.
         from deebase._engine.connect import make_engine, make_lanes
 
         self.loop = loop
         self.engine: AsyncEngine = make_engine(settings, translate)
-        self.lanes: Lanes = make_lanes(self.engine, settings, loop, translate)
-        self.coalescer: Coalescer = Coalescer(loop, self.lanes, note, translate)
+        #: The lanes of the database itself.
+        self.primary: Lanes = make_lanes(self.engine, settings, loop, translate)
+        self.primary.acting = acting
+        self._engines = [self.engine]
+        self._routed: RoutedLanes | None = None
+        if settings.replicas is not None:
+            replicas: list[Replica] = []
+            for host in settings.replicas.hosts:
+                engine = make_engine(host, translate)
+                self._engines.append(engine)
+                lanes = cast("ReplicaLanes", make_lanes(engine, host, loop, translate))
+                lanes.acting = acting
+                replicas.append(Replica(host.display, lanes, describing(translate)))
+            in_order = settings.replicas.in_order
+            self._routed = RoutedLanes(
+                loop, self.primary, replicas, reads, in_order=in_order, note=note, translate=translate
+            )
+        self.lanes: Lanes = self._routed or self.primary
+        self.coalescer: Coalescer = Coalescer(loop, self.lanes, note, translate, acting)
         self._timeout = _PATIENCE
         # A loop that shuts down closes its async generators. Lanes must be closed then if close() was not called
         # (`asyncio.run` twice, pytest).
         self._closer = self._until_shutdown()
         self._started = loop.create_task(self._closer.__anext__())
 
+    def coalescer_by_context(self) -> Coalescer | None:
+        """Return what combines the reads by key of the calling code; None if they are sent one by one."""
+        return self.coalescer if self._routed is None else self._routed.coalescer(self.coalescer)
+
     async def _until_shutdown(self) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
             await self.lanes.close(self._timeout)
-            await self.engine.dispose()
+            for engine in self._engines:
+                await engine.dispose()
 
     async def close(self, timeout: float) -> None:
         """Close lanes and engine; further calls do nothing."""
@@ -63,10 +98,16 @@ class Loops:
         settings: where the database is.
         note: called with each statement of a coalesced read.
         translate: returns our error for one of the driver.
+        reads: where reads go by their context.
+        acting: for which values each task acts.
     """
 
-    def __init__(self, settings: Settings, note: Note, translate: Translate) -> None:
+    def __init__(
+        self, settings: Settings, note: Note, translate: Translate, reads: Reads, acting: ActingContext
+    ) -> None:
+        self.acting = acting
         self._settings = settings
+        self._reads = reads
         self._note = note
         self._translate = translate
         self._resources: dict[asyncio.AbstractEventLoop, LoopResources] = {}
@@ -89,7 +130,7 @@ class Loops:
             resources = self._resources.get(loop)
             if resources is None:
                 self._hold_memory()
-                resources = LoopResources(self._settings, loop, self._note, self._translate)
+                resources = LoopResources(self._settings, loop, self._note, self._translate, self._reads, self.acting)
                 self._resources[loop] = resources
             return resources
 

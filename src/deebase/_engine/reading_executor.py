@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from copy import copy
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Never, TypeVar
 
@@ -56,9 +57,10 @@ class ReadingExecutor(Executor):
         """
         base = executor if isinstance(executor, cls) else executor.reading
         if not isinstance(base, cls):
-            settings = executor.settings.backend.reading(executor.settings)
+            settings = replace(executor.settings.backend.reading(executor.settings), replicas=None)
             base = executor.reading = cls(settings, executor._errors, coalesce=False)
             base._level, base._recordings = executor._level, executor._recordings
+            base.acting = base._loops.acting = executor.acting
         made = copy(base)
         made.limits, made._base, made._coalesces = limits, base._base or base, False
         return made

@@ -130,6 +130,13 @@ class TransactionScope(Transaction):
     @property
     def connection(self) -> AsyncConnection:
         """See ``Transaction``."""
+        acting = self._executor.acting.current()
+        if acting is not None and not self._executor.backend.capabilities.secures_rows:
+            raise InvalidOperationError(
+                "inside of db.acting(), statements on tx.connection would see all rows",
+                operation="connection",
+                hint="use the methods of the tables there",
+            )
         lane = self.state.lane
         lane.lend(self._failed_outside)
         return lane.connection
@@ -159,6 +166,9 @@ class TransactionScope(Transaction):
             await state.acquire(self)
         try:
             lane = (self.state if has_waited else state).lane
+            acting = self._executor.acting
+            if acting.used:
+                await lane.act(acting.current())
             if self.is_last is None:
                 return await action(lane)
             lane.is_last = self.is_last

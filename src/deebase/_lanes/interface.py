@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from deebase._lanes.acting import Acting, ActingContext
     from deebase._lanes.limits import Allowance
     from deebase._sql.statement import Statement
 
@@ -97,6 +98,10 @@ class Lane(PooledLane, Protocol):
     @property
     def lost(self) -> bool:
         """Whether the connection is closed."""
+        ...
+
+    async def act(self, acting: Acting | None) -> None:
+        """See rows of secured tables with these values, and write such rows, from the next statement on."""
         ...
 
     # -- statements ----------------------------------------------------------------------------
@@ -227,6 +232,9 @@ class Lanes(Protocol):
     timeout (BusyError), run the statement, commit it and return the lane. Errors are those of the driver.
     """
 
+    #: For which values each task acts.
+    acting: ActingContext
+
     @property
     def in_use(self) -> int:
         """The number of lanes in use."""
@@ -238,6 +246,11 @@ class Lanes(Protocol):
 
         None if the database has one writer at a time.
         """
+        ...
+
+    @property
+    def position(self) -> Statement | None:
+        """The statement that returns the position of the last commit; None if the database has no replicas."""
         ...
 
     def fetch(self, statement: Statement, args: Params) -> Awaitable[Rows]:

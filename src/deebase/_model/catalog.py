@@ -226,6 +226,10 @@ class Catalog:
         """Return the sorted names of all registered tables, or of all views."""
         return sorted([facts.qualified_name for facts in facts_of(self._layer) if (facts.kind != "table") is views])
 
+    def models(self, *, views: bool) -> list[TableModel]:
+        """Return all registered tables, or all views, by name."""
+        return [self.model(name) for name in self.names(views=views)]
+
     def referring(self, names: Iterable[str]) -> list[str]:
         """Return the registered tables with foreign keys to one of these tables."""
         layer = self._layer

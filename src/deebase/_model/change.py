@@ -12,6 +12,7 @@ from sqlalchemy.types import TypeEngine
 from deebase._model.columns import ColumnSpec, describe, sql_default
 from deebase._model.facts import TableInfo
 from deebase._model.names import check_name
+from deebase._model.table_options import must_secure
 from deebase._rows.model import TableModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded
@@ -46,6 +47,7 @@ class Arguments:
     drop_foreign_keys: Collection[str | tuple[str, ...]] | str | None = None
     column_order: Sequence[str] | None = None
     index_foreign_keys: bool = True
+    secure: str | Sequence[str] | Any | None = UNSET
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Change:
     drop_foreign_keys: tuple[tuple[str, ...], ...] = ()
     add_checks: tuple[str, ...] = ()
     column_order: tuple[str, ...] = ()
+    #: The columns that secure the rows from then on, () for none; None leaves them as they are.
+    secure: tuple[str, ...] | None = None
     index_foreign_keys: bool = field(default=True, compare=False)
 
     @property
@@ -145,6 +149,7 @@ class _Planning:
             defaults=self._defaults(given.defaults or {}, types),
             pk=self._key(given.pk),
             drop_foreign_keys=self._dropped_keys(given.drop_foreign_keys or ()),
+            secure=self._secure(given.secure),
         )
         made = replace(
             made,
@@ -207,6 +212,14 @@ class _Planning:
         if len(set(names)) < len(names):
             raise self._contradiction("pk", "names a column twice")
         return None if names == self.facts.pks else names
+
+    def _secure(self, given: Any) -> tuple[str, ...] | None:
+        if given is UNSET:
+            return None
+        names = self._columns(() if given is None else given)
+        types = {name: self.model.columns[name].sa_type for name in names}
+        must_secure(self.name, types, [name for name in names if self.columns[name].computed is not None])
+        return None if names == self.facts.secure else names
 
     # -- columns -------------------------------------------------------------------------------
 
@@ -323,6 +336,16 @@ class _Planning:
                     raise self._contradiction(argument, f"{name} is dropped")
         for name in {new.column for new in change.add_foreign_keys} & set(change.drop):
             raise self._contradiction("add_foreign_keys", f"{name} is dropped")
+        changed = {*change.drop, *change.types, *change.rename} & set(self.facts.secure)
+        if changed and change.secure is None:
+            raise InvalidOperationError(
+                f"{self.name}: the rows are secured by {', '.join(sorted(changed))}",
+                operation=self.operation,
+                target=self.name,
+                hint="await t.transform(secure=None) first, and secure the rows again afterwards",
+            )
+        if changed or {*change.drop, *change.rename} & set(change.secure or ()):
+            raise self._contradiction("secure", "a column that secures the rows changes in the same call")
         for name, not_null in change.not_null.items():
             if not not_null and name in key:
                 raise self._contradiction("not_null", f"{name} is part of the key")

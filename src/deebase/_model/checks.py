@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from deebase._model.facts import TableInfo
+from deebase._model.table_options import SECURE
 from deebase._sqltext.create_table import Clause, TableText, parse
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.tokens import Token, code_tokens, folded, joined, spliced
@@ -54,6 +55,8 @@ def _of_text(sql: str) -> Iterator[Condition]:
         # A virtual table, or one of a newer SQLite.
         return
     for clause in _checks(table):
+        if clause.tokens[0].word == "CONSTRAINT" and clause.tokens[1].name == SECURE:
+            continue
         place = next(n for n, token in enumerate(clause.tokens) if token.word == "CHECK")
         inside = sql[clause.tokens[place + 1].end : clause.tokens[-1].start].strip()
         if clause.tokens[-1].text == ")":

@@ -14,7 +14,7 @@ from deebase._model.checks import by_value
 from deebase._model.columns import ColumnSpec, computed, describe, must_be_columns, sql_default
 from deebase._model.generated_names import foreign_key_index_name, index_name, serves
 from deebase._model.marks import ClassOptions, mark_of, options_of
-from deebase._model.searched import given_search
+from deebase._model.table_options import SECURE, SECURED, given_search, given_secure, secure_check
 from deebase._sql.json_paths.json_parts import indexed_part
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.quoted_columns import QuotedColumn
@@ -63,6 +63,8 @@ class TableSpec:
     generate_key: bool = True
     #: Its full-text search.
     search: Search | None = None
+    #: The columns that secure its rows.
+    secure: tuple[str, ...] = ()
 
     @property
     def all_indexes(self) -> tuple[Index, ...]:
@@ -89,6 +91,7 @@ def design(
     index_foreign_keys: bool = True,
     generate_key: bool = True,
     search: Search | Sequence[str] | str | None = None,
+    secure: Sequence[str] | str | None = None,
     localns: Mapping[str, Any] | None = None,
     columns: Iterable[ColumnSpec] | None = None,
 ) -> TableSpec:
@@ -136,6 +139,7 @@ def design(
         generate_key=generate_key,
         checks=tuple(dict.fromkeys([*conditions, *marked])),
         search=given_search(table, search, specs),
+        secure=given_secure(table, own.secure if secure is None else secure, specs),
     )
 
 
@@ -352,7 +356,7 @@ def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.
         elif spec.name in made.pks:
             options["autoincrement"] = False
         columns.append(QuotedColumn(spec.name, spec.sa_type, *parts, **options))
-    table = sa.Table(made.name, metadata, *columns, info={SEARCH: made.search})
+    table = sa.Table(made.name, metadata, *columns, info={SEARCH: made.search, SECURED: made.secure})
     table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in made.pks]))
     for check in _checks(made, table, dialect):
         table.append_constraint(check)
@@ -390,6 +394,8 @@ def _checks(made: TableSpec, table: sa.Table, dialect: Dialect) -> Iterable[sa.C
     for text in dict.fromkeys([*filter(None, lengths), *conditions_of(made, dialect)]):
         # Not sa.text, as for the condition of an index.
         yield sa.CheckConstraint(cast("Any", sa.literal_column(text)))
+    if made.secure and not capabilities_of(dialect).secures_rows:
+        yield sa.CheckConstraint(cast("Any", sa.literal_column(secure_check(made.secure, quote))), name=SECURE)
 
 
 def conditions_of(made: TableSpec, dialect: Dialect) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -59,6 +59,14 @@ def differences(table: sa.Table, found: TableInfo, dialect: Dialect) -> list[str
     if list(found.pks) != key:
         result.append(f"the key is ({', '.join(found.pks)}), the class says ({', '.join(key)})")
     return result
+
+
+def other_security(secure: Sequence[str], found: TableInfo) -> list[str]:
+    """Return in words how the columns that secure the rows differ from those of the class, if it names some."""
+    if not secure or set(secure) == set(found.secure):
+        return []
+    there, wanted = (" and ".join(names) or "nothing" for names in (found.secure, secure))
+    return [f"the rows are secured by {there}, the class says {wanted}"]
 
 
 def _values(column: sa.Column[Any], old: ColumnInfo, found: TableInfo, dialect: Dialect) -> Iterator[str]:

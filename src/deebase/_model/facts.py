@@ -77,6 +77,7 @@ class TableInfo:
         sql: its CREATE statement, on SQLite.
         other_forms: indexes of DeeBase over moments in other forms than ours, on SQLite.
         search: its full-text search, or None.
+        secure: the columns that secure its rows.
     """
 
     name: str
@@ -89,6 +90,7 @@ class TableInfo:
     sql: str | None = None
     other_forms: tuple[IndexInfo, ...] = ()
     search: SearchModel | None = None
+    secure: tuple[str, ...] = ()
 
     @property
     def qualified_name(self) -> str:

@@ -300,6 +300,8 @@ class Layer:
                 lenient=entry.cls is None and not capabilities_of(self.dialect).checks_types,
             )
             model.row_type = entry.row_type
+            model.secure = entry.facts.secure
+            model.needs_scope = bool(model.secure) and not capabilities_of(self.dialect).secures_rows
         return self._models[name]
 
     def _table(self, name: str) -> sa.Table | None:

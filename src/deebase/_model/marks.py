@@ -137,6 +137,7 @@ class ClassOptions(NamedTuple):
     indexes: Iterable[Any] | None = None
     checks: Iterable[str] | None = None
     foreign_keys: Mapping[Any, Any] | None = None
+    secure: str | Sequence[str] | None = None
 
 
 #: The attributes, by option.
@@ -146,6 +147,7 @@ _ATTRIBUTES: Final = {
     "indexes": "__indexes__",
     "checks": "__checks__",
     "foreign_keys": "__foreign_keys__",
+    "secure": "__secure__",
 }
 #: Attributes that set options of a table in other libraries, and what to use instead.
 _OTHERS: Final = {

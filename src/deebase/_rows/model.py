@@ -189,12 +189,14 @@ class TableModel:
         "joins",
         "name",
         "names",
+        "needs_scope",
         "parents",
         "pks",
         "required_documents",
         "required_keys",
         "row_type",
         "sa_table",
+        "secure",
         "statements",
         "touched",
         "uniques",
@@ -245,6 +247,10 @@ class TableModel:
         self.required_documents: tuple[str, ...] = tuple(
             name for name, column in self.columns.items() if column.takes_collections and not column.nullable
         )
+        #: The columns that secure its rows.
+        self.secure: tuple[str, ...] = ()
+        #: Whether only the conditions of statements secure them, not the database itself.
+        self.needs_scope: bool = False
         #: The row type of handles without a row type of their own.
         self.row_type: type[Any] = dict
         #: Compiled statements and makers of rows, by cache key.

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._model.catalog import Catalog
 from deebase._model.design import TableSpec, sa_tables
-from deebase._model.differences import differences
+from deebase._model.differences import differences, other_security
 from deebase._model.facts import TableInfo
 from deebase._model.layer import CatalogEntry
 from deebase._sqltext.tokens import folded
@@ -75,6 +75,7 @@ def _differences(made: TableSpec, facts: TableInfo, dialect: Dialect) -> Iterato
     """Yield what a table lacks of its class, or has in another form."""
     alone = sa_tables([replace(made, references=())], sa.MetaData(), dialect)[made.name]
     yield from differences(alone, facts, dialect)
+    yield from other_security(made.secure, facts)
     there = {index.name: index.unique for index in facts.indexes}
     unique = {frozenset(index.columns) for index in facts.indexes if index.is_unique_key}
     for index in made.indexes:

@@ -8,11 +8,13 @@ from dataclasses import replace
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from deebase._backends.protocols import TableChange
 from deebase._engine.executor import Executor
 from deebase._model import create_statements as ddl
 from deebase._model.catalog import Catalog
+from deebase._model.change import Change
 from deebase._model.design import TableSpec, sa_tables
-from deebase._model.differences import differences
+from deebase._model.differences import differences, other_security
 from deebase._model.facts import TableInfo
 from deebase._model.layer import CatalogEntry
 from deebase._model.names import check_names
@@ -100,6 +102,7 @@ class _Creation:
                 found = self.found[made.name].search
                 if made.search is not None and (found is None or found.search != made.search):
                     different.append(f"the search is {'missing' if found is None else found.search}")
+                different += other_security(made.secure, self.found[made.name])
                 different += [f"CHECK ({condition}) is missing" for condition in self.lacking.get(made.name, ())]
                 if different:
                     result.append((made, different))
@@ -110,6 +113,18 @@ class _Creation:
         searches = {made.name: made.search for made in designs if made.search is not None}
         for name, facts in (await self._look_at(searches)).items() if searches else ():
             await enable_search(self.executor, self.dialect, facts, searches[name])
+
+    async def secure(self, designs: Sequence[TableSpec]) -> None:
+        """Secure the rows of new tables."""
+        secured = {made.name: made.secure for made in designs if made.secure}
+        if not secured or not self.executor.backend.capabilities.secures_rows:
+            # A constraint of the table says it.
+            return
+        self.executor.acting.checked.clear()
+        for name, facts in (await self._look_at(secured)).items():
+            asked = TableChange(facts, Change(secure=secured[name]), {name: facts}, [], "create")
+            planned = await run_steps(self.executor, self.executor.backend.schema.alter(asked, self.dialect))
+            await self.run(planned.before)
 
     async def run(self, statements: Sequence[str]) -> None:
         """Run DDL."""
@@ -210,6 +225,7 @@ async def create_tables(
         new = [drawn[name] for name in names if replace or name not in existing]
         await work.run(ddl.create_statements(new, catalog.dialect, strict=strict))
         await work.make_searchable([made for made in designs if replace or made.name not in existing])
+        await work.secure([made for made in designs if replace or made.name not in existing])
         await work.run([sql for child, sql in restored if child not in names])
         for made in designs:
             if replace or made.name not in existing:

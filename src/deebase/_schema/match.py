@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from deebase._backends.alter import create_index
 from deebase._backends.index_paths import paths_of
 from deebase._backends.protocols import NewColumn
-from deebase._engine.context import TableContext
+from deebase._engine.context import table_context
 from deebase._engine.executor import Executor
 from deebase._model.catalog import Catalog
 from deebase._model.change import Change, NewKey, Types
 from deebase._model.columns import ColumnSpec, sql_default
 from deebase._model.design import Reference, TableSpec, conditions_of, index_parts, sa_tables
-from deebase._model.differences import is_computed_otherwise, same_default
+from deebase._model.differences import is_computed_otherwise, other_security, same_default
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.generated_names import serves
 from deebase._model.names import check_names
@@ -77,7 +77,7 @@ class _Matching:
         self.executor = executor
         self.dialect = catalog.dialect
         self.made = made
-        context = TableContext(executor, catalog, catalog.model(made.name))
+        context = table_context(executor, catalog, catalog.model(made.name))
         self.work = Transformation(context, _OPERATION, tables)
 
     async def run(self) -> None:
@@ -99,6 +99,7 @@ class _Matching:
             add_foreign_keys=tuple(self._missing_keys(facts)),
             drop_foreign_keys=tuple(self._extra_keys(facts)),
             # ``_index`` creates them, also for existing foreign keys.
+            secure=self.made.secure if other_security(self.made.secure, facts) else None,
             index_foreign_keys=False,
         )
         checks = Change(add_checks=tuple(await self._missing_checks()))

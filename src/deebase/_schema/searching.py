@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 from deebase._engine.executor import Executor
 from deebase._model.facts import TableInfo
 from deebase._model.reflected import column_types
-from deebase._model.searched import must_be_texts
+from deebase._model.table_options import must_be_texts
 from deebase._schema.query_steps import run_steps
 from deebase._sql.statement import Statement
 from deebase._sqltext.capabilities import capabilities_of

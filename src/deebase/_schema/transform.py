@@ -12,7 +12,7 @@ from deebase._engine.context import TableContext
 from deebase._model.change import Arguments, Change, plan_change
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import comes_with_key, foreign_key_index_name, serves
-from deebase._model.searched import is_text
+from deebase._model.table_options import is_text
 from deebase._schema.query_steps import run_steps
 from deebase._schema.reflect import inventory
 from deebase._sql.statement import Statement
@@ -72,6 +72,9 @@ class Transformation:
                 target=self.source.model.name,
                 hint="make a new plan: await t.transform_plan(...)",
             )
+        if change.secure:
+            # The role of a connection may own a secured table from now on.
+            self.executor.acting.checked.clear()
         try:
             await self._carry_out(planned, judged=bool(change.types) or change.pk is not None)
         except (DataError, CheckViolationError) as error:

@@ -12,6 +12,16 @@ from deebase.errors import ScopeError, ValidationError
 from deebase.types import SqlExpression, Unset
 
 
+class _NoTenant:
+    """In the place of a value: no row of a secured table is seen, because no tenant is set."""
+
+    def __repr__(self) -> str:
+        return "NO_TENANT"
+
+
+NO_TENANT = _NoTenant()
+
+
 class Scope:
     """An immutable set of ``column = value`` that restrict statements, records and other handles.
 
@@ -25,11 +35,11 @@ class Scope:
 
     def __init__(self, held: Mapping[str, Any] | None = None) -> None:
         self.held: dict[str, Any] = dict(held or {})
-        self.shape: tuple[tuple[str, str], ...] = tuple(
-            ("null" if value is None else "equal", name) for name, value in self.held.items()
-        )
+        self.shape: tuple[tuple[str, str], ...] = tuple((_kind(value), name) for name, value in self.held.items())
         # Columns never have such names, so one dict can hold the values of scope, conditions and columns.
-        self.values: dict[str, Any] = {f"\0s{n}": value for n, value in enumerate(self.held.values())}
+        self.values: dict[str, Any] = {
+            f"\0s{n}": None if value is NO_TENANT else value for n, value in enumerate(self.held.values())
+        }
 
     def __bool__(self) -> bool:
         return bool(self.held)
@@ -61,7 +71,7 @@ class Scope:
         for name, value in more.items():
             column = model.column(name)
             _must_be_value(model, column, value, writable=writable)
-            if name in held and not same(column, held[name], value):
+            if name in held and held[name] is not NO_TENANT and not same(column, held[name], value):
                 raise ScopeError(
                     f"{model.name}.{name}: the scope of this handle has another value",
                     field=name,
@@ -69,6 +79,25 @@ class Scope:
                 )
             held[name] = value
         return Scope(held)
+
+    def acting(self, model: TableModel, held: Mapping[str, Any] | None) -> Scope:
+        """Return this scope with the columns that secure the rows of a table.
+
+        Args:
+            model: the table.
+            held: the values that the task acts for; None without a tenant, as for each column that it lacks.
+
+        Raises:
+            ScopeError: the scope has another value of a column.
+            ValidationError: a value that a column cannot equal.
+        """
+        made = self
+        for name in model.secure:
+            if held is not None and name in held:
+                made = made.narrowed(model, {name: held[name]})
+            elif name not in made.held or made.held[name] is None:
+                made = Scope({**made.held, name: NO_TENANT})
+        return made
 
     def carried_to(self, model: TableModel, origin: TableModel) -> Scope:
         """Return the part of the scope that applies to the rows of another table: the columns of the same name.
@@ -83,7 +112,7 @@ class Scope:
         common = {
             name: value
             for name, value in self.beyond(model, origin).held.items()
-            if name in model.columns and _holds(model.columns[name], value)
+            if name in model.columns and value is not NO_TENANT and _holds(model.columns[name], value)
         }
         return Scope().narrowed(model, common, writable=False) if common else _EVERYTHING
 
@@ -109,6 +138,13 @@ class Scope:
         """
         if not self.held:
             return given
+        if NO_TENANT in self.held.values():
+            name = next(name for name, value in self.held.items() if value is NO_TENANT)
+            raise ScopeError(
+                f"{model.name}.{name}: the rows are secured by it, and no tenant is set",
+                field=name,
+                hint=f"async with db.acting({name}=...): ..., or t.xtra({name}=...)",
+            )
         self.check(model, given)
         return {**given, **self.held}
 
@@ -121,12 +157,20 @@ class Scope:
         for name, value in self.held.items():
             if name not in given:
                 continue
-            if isinstance(given[name], SqlExpression) or not same(model.column(name), value, given[name]):
+            if (
+                value is NO_TENANT
+                or isinstance(given[name], SqlExpression)
+                or not same(model.column(name), value, given[name])
+            ):
                 raise ScopeError(
                     f"{model.name}.{name}: the value is outside of the scope of this handle",
                     field=name,
                     hint=f"omit {name}, which the scope fills in, or use the handle without a scope",
                 )
+
+
+def _kind(value: Any) -> str:
+    return "no tenant" if value is NO_TENANT else "null" if value is None else "equal"
 
 
 def _identifies(model: TableModel, other: TableModel, name: str) -> bool:

@@ -451,6 +451,8 @@ def _condition_hint(given: Any) -> str:
 def _keyed(clause: tuple[Any, ...], parameters: Parameters) -> ColumnElement[bool]:
     kind, source, column = clause[:3]
     sa_column, bind = column.sa_column, column.bind_operand
+    if kind == "no tenant":
+        return sa.false()
     if kind == "null":
         condition: ColumnElement[bool] = sa_column.is_(None)
         return condition

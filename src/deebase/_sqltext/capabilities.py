@@ -51,6 +51,7 @@ class Capabilities:
         builds_concurrently: CONCURRENTLY is a keyword, of statements that no transaction accepts.
         cascades_drops: DROP takes CASCADE, which drops what depends on the object.
         reads_may_write: a SELECT may call a function that writes.
+        secures_rows: the database itself compares the rows of a secured table with the settings of the session.
         aggregates: the functions that take the rows of a group, where a column outside of them has the value of any
             row; None where the database refuses such a column.
     """
@@ -85,6 +86,7 @@ class Capabilities:
     builds_concurrently: bool
     cascades_drops: bool
     reads_may_write: bool
+    secures_rows: bool
     aggregates: frozenset[str] | None
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from deebase._sqltext.dialects import TokenRules
+
+#: A column that can name a setting of a session.
+_SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,50}")
 
 
 def identifier(*names: str | None) -> str:
@@ -51,3 +56,8 @@ def array_element(text: str) -> str:
 def bytes_literal(value: bytes, rules: TokenRules) -> str:
     """Return bytes as a literal: ``X'..'`` of SQLite, the hex form of PostgreSQL's bytea."""
     return literal(f"\\x{value.hex()}", rules) if rules.escapes_strings else f"X'{value.hex()}'"
+
+
+def names_setting(name: str) -> bool:
+    """Return whether a column can name a setting of a session."""
+    return _SETTING.fullmatch(name) is not None

@@ -190,9 +190,9 @@ class Query(Blocking, Sequence[Any]):
 
 
 class Transaction(Blocking):
-    """A transaction, for ``with``."""
+    """A transaction, a block of reads, or a block that acts for a tenant, for ``with``."""
 
-    wraps = frozenset({"TransactionScope"})
+    wraps = frozenset({"TransactionScope", "ReadingBlock", "ActingBlock"})
 
     def __enter__(self) -> Self:
         self._call(self._wrapped.__aenter__, (), {})

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, overload
 
-from deebase._engine.context import TableContext
+from deebase._engine.context import table_context
 from deebase._model.catalog import Catalog
 from deebase._model.design import design
 from deebase._schema.bind import bind
@@ -49,7 +49,7 @@ class _Accessor(Generic[H]):
         model = self._catalog.model(name)
         handle = self._handles.get(name)
         if handle is None or handle.sa_table is not model.sa_table:
-            handle = self._handles[name] = self._kind(TableContext(self._executor, self._catalog, model))
+            handle = self._handles[name] = self._kind(table_context(self._executor, self._catalog, model))
         return handle
 
     def _attribute(self, name: str) -> Any:

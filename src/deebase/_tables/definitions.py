@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from deebase._engine.context import TableContext
+from deebase._engine.context import table_context
 from deebase._model.classes import tables_of
 from deebase._model.design import TableSpec, design
 from deebase._schema.bind import Check, bind
@@ -31,7 +31,18 @@ if TYPE_CHECKING:
 
 #: The options of ``create`` that ``create_all`` takes for a single class.
 _OWN_OPTIONS = frozenset(
-    {"name", "pk", "indexes", "foreign_keys", "defaults", "checks", "index_foreign_keys", "generate_key", "search"}
+    {
+        "name",
+        "pk",
+        "indexes",
+        "foreign_keys",
+        "defaults",
+        "checks",
+        "index_foreign_keys",
+        "generate_key",
+        "search",
+        "secure",
+    }
 )
 
 Classes = type[Any] | Iterable[type[Any]] | Mapping[type[Any], Mapping[str, Any]] | ModuleType
@@ -145,7 +156,7 @@ class Definitions:
                 if job.name not in self.tables:
                     return await job.into_new(lambda made: self.create(made, IfExists()))
                 model = self._catalog.model(job.name)
-                return await job.into_existing(TableContext(self._executor, self._catalog, model, dict))
+                return await job.into_existing(table_context(self._executor, self._catalog, model, dict))
 
 
 def designs_of(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from deebase._engine.hidden_tables import refuse_escape, refuse_text
 from deebase._pictures.notebook import Rows
 from deebase._rows.makers import converted, row_maker
 from deebase._rows.recently_used import RecentlyUsed
@@ -61,6 +62,7 @@ class RawSql:
         self._executor = executor
         self._dialect = dialect
         self._rules = capabilities_of(dialect).tokens
+        self._secures_rows = capabilities_of(dialect).secures_rows
         self._statements: RecentlyUsed[str, Statement] = RecentlyUsed(CACHED_TEXTS)
 
     def _text(self, sql: str, params: Any) -> tuple[Statement, list[Any]]:
@@ -71,6 +73,12 @@ class RawSql:
                 operation="q",
                 hint="async with db.transaction(): ... ; nested, it is a savepoint",
             )
+        acting = self._executor.acting.current()
+        if acting is not None:
+            if self._secures_rows:
+                refuse_escape(sql, self._dialect)
+            else:
+                refuse_text(acting, sql, self._dialect)
         bound, values = bind_text(sql, params, self._rules)
         statement = self._statements[bound]
         if statement is None:
@@ -93,6 +101,12 @@ class RawSql:
                 "a template holds its values, and takes no parameters", field="params", hint="write {value} in it"
             )
         return bound_template(sql, self._rules)
+
+    def _must_be_seen(self, element: Any) -> None:
+        """Refuse a statement of SQLAlchemy on a secured table, which has no scope."""
+        acting = self._executor.acting.current()
+        if acting is not None and not self._secures_rows:
+            refuse_text(acting, str(element.compile(dialect=self._dialect)), self._dialect)
 
     def _refuse_several(self, sql: str) -> None:
         # Most texts have no semicolon, and need not be tokenized.
@@ -126,9 +140,13 @@ class RawSql:
                 field="sql",
                 hint="db.q('SELECT 1'); a table or query is awaited itself: await users(...)",
             )
+        self._must_be_seen(element)
+        selects = isinstance(element, (sa.Select, sa.CompoundSelect))
+        reads = selects and getattr(element, "_for_update_arg", None) is None
+        if not reads:
+            self._executor.reads.must_write("a statement that does more than read")
         block = self._executor.current_transaction()
         if block is None:
-            reads = isinstance(element, (sa.Select, sa.CompoundSelect))
             async with self._executor.transaction(read_only=reads):
                 return await self._core(element, params)
 
@@ -210,6 +228,7 @@ class RawSql:
             return *self._text(sql, params), None
         if isinstance(sql, (sa.Select, sa.CompoundSelect)):
             select: Any = sql
+            self._must_be_seen(select)
             prepared = prepare(
                 select.params(params) if params else select, self._dialect, Parameters(), reads=True, is_cheap=False
             )

@@ -141,6 +141,11 @@ class Readable(Generic[R]):
         return self._model.pks
 
     @property
+    def secure(self) -> tuple[str, ...]:
+        """Names of the columns that secure the rows: ``db.acting`` says which values are seen and written."""
+        return self._model.secure
+
+    @property
     def searchable(self) -> tuple[str, ...]:
         """Names of the columns that ``search`` looks into; empty if there is no search, as for views."""
         facts = self._source.catalog.facts(self._model.name)

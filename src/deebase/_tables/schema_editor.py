@@ -44,6 +44,7 @@ class TransformOptions(TypedDict, total=False):
     drop_foreign_keys: str | Collection[str | tuple[str, ...]] | None
     column_order: Sequence[str] | None
     index_foreign_keys: bool
+    secure: str | Sequence[str] | Unset | None
 
 
 class TransformPlan(Generic[H]):
@@ -440,6 +441,7 @@ class SchemaEditor(Generic[H]):
                 * ``column_order``: the columns that come first, in their order (SQLite).
                 * ``index_foreign_keys``: make an index for each new foreign key, unless the key or another index
                   begins with its column; True by default.
+                * ``secure``: the columns that secure the rows from now on, as in ``create``; None for none.
 
         Raises:
             ColumnNotFoundError: a name is not a column.

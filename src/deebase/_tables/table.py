@@ -96,7 +96,7 @@ class Table(Readable[R]):
         source = self._source
         if surplus:
             raise source.surplus("xtra", surplus, "the columns are keywords: t.xtra(owner_id=7), or t.xtra(**columns)")
-        return Table(source.scoped(source.scope.narrowed(self._model, columns)))
+        return Table(source.narrowed(columns))
 
     # -- writing one row -----------------------------------------------------------------------
 

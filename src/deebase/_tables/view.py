@@ -75,7 +75,7 @@ class View(Readable[R]):
         source = self._source
         if surplus:
             raise source.surplus("xtra", surplus, "the columns are keywords: v.xtra(owner_id=7), or v.xtra(**columns)")
-        return View(source.scoped(source.scope.narrowed(self._model, columns, writable=False)))
+        return View(source.narrowed(columns, writable=False))
 
     async def drop(self) -> None:
         """Drop the view; the rows of its tables stay.

@@ -12,13 +12,14 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from deebase._backends.error_translation import describing, original
+from deebase._backends.error_translation import describing
 from deebase._backends.postgres.adbc import AdbcReader
 from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.codecs import set_codecs
 from deebase._backends.postgres.engine import PostgresLanes
 from deebase._backends.postgres.lane import PostgresLane
-from deebase._backends.postgres.link.hosts import no_host
+from deebase._backends.postgres.link.hosts import HostChoice
+from deebase._backends.postgres.link.listed_hosts import addresses_of
 from deebase._backends.postgres.link.received import ReceiveLimit
 from deebase._backends.postgres.session_state import StoredCode, require_standard_strings
 from deebase._backends.postgres.sql import NumbersAtExecution
@@ -59,14 +60,16 @@ class PostgresEngine:
         """Return the connections of one event loop."""
         code, warned = StoredCode(), set[str]()
         connect_args = self.engine_options(settings)["connect_args"]
+        choice = connect_args.get("async_creator_fn")
         return PostgresLanes(
             loop,
-            lambda: _open(engine, settings, connect_args, translate, code, warned),
+            lambda: _open(engine, settings, code, warned),
             limit=settings.pool_size,
             timeout=settings.timeout,
             place=settings.display,
             describe=describing(translate),
             adbc=AdbcReader(engine, settings, connect_args),
+            hosts=choice if isinstance(choice, HostChoice) else None,
         )
 
 
@@ -98,14 +101,7 @@ def _watch_session(engine: AsyncEngine) -> None:
     event.listen(engine.sync_engine, "before_cursor_execute", sends)
 
 
-async def _open(
-    engine: AsyncEngine,
-    settings: Settings,
-    connect_args: dict[str, Any],
-    translate: Translate,
-    code: StoredCode,
-    warned: set[str],
-) -> PostgresLane:
+async def _open(engine: AsyncEngine, settings: Settings, code: StoredCode, warned: set[str]) -> PostgresLane:
     """Open one connection."""
     try:
         connection = await engine.connect()
@@ -113,18 +109,12 @@ async def _open(
         raise ConnectionError(
             "the server did not accept a connection in time", hint="check host and port, or raise connect_timeout="
         ) from error
-    except Exception as error:
-        cause, query = original(error), settings.sa_url.query
-        choosing = "target_session_attrs" in query or isinstance(query.get("host"), tuple)
-        unmatched = type(cause).__name__ == "TargetServerAttributeNotMatched"
-        if not (unmatched or (choosing and isinstance(cause, OSError))):
-            raise
-        raise await no_host(engine, connect_args, describing(translate)) from error
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         require_standard_strings(driver)
         await code.refresh(driver, force=False)
-        lane = PostgresLane(connection, driver, code)
+        # PgBouncer may give each transaction another session.
+        lane = PostgresLane(connection, driver, code, local="statement_cache_size" in settings.connect_args)
         await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lane})
         if settings.read_only:
             lane.received = ReceiveLimit(driver)
@@ -159,22 +149,18 @@ def unverified_host(url: sa.URL, connect_args: Mapping[str, Any]) -> str | None:
         url: the URL of the server.
         connect_args: further arguments of asyncpg, such as ``ssl``.
     """
-    hosts = [url.host] if url.host else list(_listed(url.query.get("host")))
-    away = [host for host in hosts if host and not _is_local(host)]
-    return None if not away or _verifies(connect_args.get("ssl", url.query.get("ssl"))) else away[0]
-
-
-def _listed(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return value if isinstance(value, tuple) else tuple(value.split(","))
+    hosts = addresses_of(url)
+    away = [each for each in hosts if not _is_local(each.host)]
+    if not away or _verifies(connect_args.get("ssl", url.query.get("ssl"))):
+        return None
+    return away[0].host if len(hosts) == 1 else str(away[0])
 
 
 def _is_local(host: str) -> bool:
-    if host.startswith(("/", "@")) or host == "localhost" or host.startswith("localhost:"):
+    if host.startswith(("/", "@")) or host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.rpartition(":")[0] if host.count(":") == 1 else host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

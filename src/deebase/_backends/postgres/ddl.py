@@ -19,6 +19,7 @@ from deebase._backends.alter import (
     rename_columns,
 )
 from deebase._backends.postgres.check_text import settled
+from deebase._backends.postgres.row_security import secure_statements, unsecure_statements
 from deebase._backends.postgres.search import search_ddl as searching
 from deebase._backends.protocols import AlterPlan, NewColumn, NewView, Query, Steps, TableChange, TableCopy
 from deebase._backends.row_checks import check_rows
@@ -92,6 +93,8 @@ class PostgresSchema:
             )
         actions = [f"ALTER TABLE {table} {action}" for action in _actions(facts, constraints, change, dialect)]
         before, after = searching.around(facts, change)
+        if change.secure is not None:
+            after = [*after, *_secured(facts, change.secure, dialect)]
         return AlterPlan((*before, *actions, *rename_columns(facts, change.rename, dialect), *after))
 
     def add_columns(
@@ -138,6 +141,9 @@ class PostgresSchema:
             if constraint.kind == "f":
                 definition = constraint.definition.replace(f" REFERENCES {written}(", f" REFERENCES {copy}(", 1)
                 statements.append(f"ALTER TABLE {copy} ADD CONSTRAINT {quote(constraint.name)} {definition}")
+        if facts.secure:
+            made = replace(facts, name=asked.name, secure=())
+            statements += _secured(made, facts.secure, dialect)
         return [*statements, *searching.duplicated(facts, asked.name, asked.taken)]
 
     def same_value(self, one: str, other: str) -> str:
@@ -181,6 +187,15 @@ class PostgresSchema:
         if asked.materialized and asked.key is not None and not indexes:
             column = dialect.identifier_preparer.quote_identifier(asked.key)
             yield Query(f"CREATE UNIQUE INDEX ON {asked.quoted} ({column})")
+
+
+def _secured(facts: TableInfo, columns: Sequence[str], dialect: Dialect) -> list[str]:
+    """Return the statements that secure the rows of a table by other columns than before."""
+    table, types = qualified(facts, dialect), {column.name: column.type for column in facts.columns}
+    statements = unsecure_statements(table) if facts.secure else []
+    if columns:
+        statements += secure_statements(table, [(name, types[name]) for name in columns])
+    return statements
 
 
 def _constraints(table: str) -> Steps[list[Constraint]]:

@@ -14,7 +14,15 @@ from deebase._backends.error_translation import (
     refused_by_sqlalchemy,
     statement_of,
 )
-from deebase._backends.postgres.error_texts import CANCELLED, FITTING, HINTS, MEANINGS, ROW_TOO_BIG, by_state
+from deebase._backends.postgres.error_texts import (
+    CANCELLED,
+    FITTING,
+    HINTS,
+    MEANINGS,
+    REPLICA_CANCELLED,
+    ROW_TOO_BIG,
+    by_state,
+)
 from deebase.errors import (
     CommitOutcomeUnknownError,
     ConfigurationError,
@@ -34,6 +42,7 @@ from deebase.errors import (
 _UNREADABLE = (
     "Python cannot represent a value of the result; read a date outside of the years 1 to 9999 with CAST(... AS text)"
 )
+_AGAIN = "during a failover try again in a moment; otherwise correct the hosts, or target_session_attrs"
 _CHANGED = "a table was changed since this connection last used it"
 _IN_USE_BY_ITSELF = (
     "first leave the loop over the stream that reads the table, or change the table in its own transaction"
@@ -127,6 +136,16 @@ class PostgresErrors:
         return integrity_error(kind, constraint or None, constraint_name=name, table_name=table, columns=columns)
 
 
+def conflicts_with_recovery(error: Any) -> bool:
+    """Whether a standby ended a statement because the primary removed what it read, or holds a lock that it needs."""
+    function = error.server_source_function or ""
+    return error.sqlstate in ("40001", "40P01") and (
+        "RecoveryConflict" in function
+        or (error.sqlstate == "40001" and function == "ProcessInterrupts")
+        or "conflict with recovery" in (error.message or "")
+    )
+
+
 def _last_words(error: BaseException) -> Any:
     """Return the server's last answer before it closed the connection: the cause of the driver's error."""
     said = error.__cause__
@@ -139,6 +158,8 @@ def _described(error: Any, state: str, statement: str | None) -> tuple[str, str 
     hint = by_state(HINTS, state)
     if error.server_source_function in FITTING:
         return ROW_TOO_BIG
+    if conflicts_with_recovery(error):
+        return REPLICA_CANCELLED
     if state == "57014":
         return next((said for text, said in CANCELLED.items() if text in error.message), (MEANINGS[state], None))
     if error.message and _names_only(error, state, statement):
@@ -189,6 +210,8 @@ def _from_client(error: BaseException, statement: str | None) -> DeeBaseError:
     if "the server expects" in text or "arguments for this query" in text:
         return database_error(QueryError, "the number of parameters does not match", code=None, statement=statement)
     name = type(error).__name__
+    if name == "TargetServerAttributeNotMatched":
+        return ConnectionError("no host meets target_session_attrs", hint=_AGAIN, retryable=True)
     if name == "ClientConfigurationError":
         return ConfigurationError(
             f"asyncpg cannot connect with these options: {error.args[0]}", hint="check the URL and connect_args"

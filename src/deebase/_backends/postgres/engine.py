@@ -11,8 +11,12 @@ from typing import Any, TypeVar
 from deebase._backends.error_translation import leave_open
 from deebase._backends.postgres.adbc import AdbcReader
 from deebase._backends.postgres.lane import PostgresLane, was_unsent
+from deebase._backends.postgres.link.hosts import HostChoice
+from deebase._backends.postgres.link.replay import POSITION, STATE, replay_state
+from deebase._lanes.acting import Acting, ActingContext
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
+from deebase._lanes.replica import ReplayState
 from deebase._sql.statement import Statement
 
 T = TypeVar("T")
@@ -36,6 +40,7 @@ class PostgresLanes:
         place: the server and the database, for messages.
         describe: returns the message for an error of ``open_lane``.
         adbc: reads results as Arrow tables.
+        hosts: chooses the server; None if any server is right.
     """
 
     def __init__(
@@ -48,15 +53,19 @@ class PostgresLanes:
         place: str,
         describe: Callable[[BaseException], str],
         adbc: AdbcReader,
+        hosts: HostChoice | None = None,
     ) -> None:
         self._adbc = adbc
+        self._hosts = None if hosts is None or hosts.wanted == "any" else hosts
         self._open_lane = open_lane
         self._pool: LanePool[PostgresLane] = LanePool(loop, self._open, limit, timeout, "database", place, describe)
+        self.acting: ActingContext = ActingContext()
         self._retired = 0.0
 
     async def _open(self) -> PostgresLane:
         lane = await self._open_lane()
         lane.lanes = self
+        lane.checked = self._pool.loop.time()
 
         def ended(_: object) -> None:
             self._pool.lost(lane)
@@ -72,13 +81,28 @@ class PostgresLanes:
     def schema_lock(self) -> Statement:
         return _LOCK_SCHEMA
 
+    @property
+    def position(self) -> Statement:
+        return POSITION
+
+    async def replay_state(self) -> ReplayState:
+        """Return how far a replica has come."""
+        return replay_state((await self.fetch(STATE, ()))[0])
+
     def runs_at_once(self, statement: Statement) -> bool:
         """Return False: each statement is a round trip to the server."""
         return False
 
     async def acquire(self, holder: str, *, write: bool = True, streams: bool = False) -> PostgresLane:
         """Lend a lane to a transaction or a stream."""
-        return await self._pool.lend(lambda: self._sound(holder), holder, streams=streams)
+        lane = await self._pool.lend(lambda: self._sound(holder), holder, streams=streams)
+        if self.acting.used:
+            try:
+                await lane.act(self.acting.current())
+            except BaseException:
+                self.release(lane)
+                raise
+        return lane
 
     def ends(self, lane: PostgresLane) -> None:
         """Record that a lane is about to be returned."""
@@ -98,7 +122,11 @@ class PostgresLanes:
             if lane.driver.is_closed() or lane.opened < self._retired:
                 lane.broken = True
                 pool.discard(lane)
-            elif not (lane.unclean or idle > IDLE_CHECK) or await self._revive(lane):
+            elif not (
+                lane.unclean
+                or idle > IDLE_CHECK
+                or (self._hosts is not None and lane.since - lane.checked > IDLE_CHECK)
+            ) or await self._revive(lane):
                 return lane
 
     async def _revive(self, lane: PostgresLane) -> bool:
@@ -106,8 +134,14 @@ class PostgresLanes:
         try:
             if lane.unclean:
                 await lane.settle()
-            else:
+            elif self._hosts is None:
                 await lane.driver.execute("SELECT")
+            elif await self._hosts.still_fits(lane.driver):
+                lane.checked = self._pool.loop.time()
+            else:
+                lane.broken = True
+                self._pool.discard(lane)
+                return False
         except BaseException as error:
             lane.broken = True
             self._pool.discard(lane)
@@ -119,9 +153,11 @@ class PostgresLanes:
     def retire(self) -> None:
         """Replace all connections, because their server no longer accepts writes.
 
-        With ``target_session_attrs=read-write`` and several hosts, the driver then finds a server that does.
+        With ``target_session_attrs=read-write`` and several hosts, a server that does is found then. Where standbys are
+        wanted, a refused write is an error of the caller.
         """
-        self._retired = time.monotonic()
+        if self._hosts is None or self._hosts.wants_primary:
+            self._retired = time.monotonic()
 
     def release(self, lane: PostgresLane) -> None:
         """Take a lane back; one with an unreliable connection is replaced."""
@@ -157,8 +193,10 @@ class PostgresLanes:
             lane.unclean = True
         rows: Rows
         try:
-            if reread is not None and (reread.always or reread.table in code.fires):
-                rows = await lane.fetch_committed(statement, args)
+            if self.acting.used and await self._acts(lane):
+                rows = await _committed(lane, lambda: lane.fetch(statement, args), self.acting.current())
+            elif reread is not None and (reread.always or reread.table in code.fires):
+                rows = await _committed(lane, lambda: lane.fetch(statement, args), None)
             elif statement.runs_once:
                 rows = await lane.fetch_once(statement, args)
             else:
@@ -172,6 +210,14 @@ class PostgresLanes:
             self.release(lane)
         return rows
 
+    async def _acts(self, lane: PostgresLane) -> bool:
+        """Have a lane act for the values of this task; return whether that needs a transaction."""
+        acting = self.acting.current()
+        if lane.acting.local:
+            return acting is not None
+        await lane.act(acting)
+        return False
+
     def count(self, statement: Statement, args: Params) -> Awaitable[int]:
         """Run one statement, commit it and return the number of rows that it changed."""
         return self._alone(PostgresLane.count, statement, args)
@@ -182,6 +228,9 @@ class PostgresLanes:
 
     async def fetch_arrow(self, statement: Statement, args: Params) -> Any:
         """Return the result as an Arrow table; None if rows have to be read."""
+        if self.acting.current() is not None:
+            # Its connections have no tenant.
+            return None
         return await self._adbc.fetch(statement, args) if self._adbc.reads(statement, args) else None
 
     async def _alone(
@@ -193,7 +242,11 @@ class PostgresLanes:
         # As ``fetch``, which spares the hot path the further calls.
         lane = await self._sound(statement.sql)
         try:
-            result = await action(lane, statement, args)
+            if self.acting.used and await self._acts(lane):
+                acting = self.acting.current()
+                result = await _committed(lane, lambda: action(lane, statement, args), acting)
+            else:
+                result = await action(lane, statement, args)
         except BaseException as error:
             await self._failed(lane, error, statement)
             raise
@@ -206,3 +259,26 @@ class PostgresLanes:
     async def close(self, timeout: float) -> None:
         """Wait for running operations, then close every lane."""
         await asyncio.gather(self._adbc.close(timeout), self._pool.close(timeout))
+
+
+async def _committed(lane: PostgresLane, work: Callable[[], Awaitable[T]], acting: Acting | None) -> T:
+    """Run work in a transaction, and commit it.
+
+    Args:
+        lane: where it runs.
+        work: what to run.
+        acting: the values for which it acts, where they end with the transaction.
+    """
+    await lane.driver.execute("BEGIN")
+    try:
+        if lane.acting.local:
+            lane.acting.begun()
+            await lane.act(acting)
+        result = await work()
+        await lane.driver.execute("COMMIT")
+    except BaseException as error:
+        lane.failed(error)
+        if lane.in_transaction and not lane.broken:
+            await lane.roll_back()
+        raise
+    return result

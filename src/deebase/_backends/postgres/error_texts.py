@@ -104,6 +104,11 @@ CANCELLED = {
         "command_timeout= of the Database, the role or the database",
     ),
 }
+REPLICA_CANCELLED = (
+    "a replica cancelled the query: it conflicts with a change of the primary that the replica has to replay",
+    "run it again, or on the primary; for long queries set hot_standby_feedback=on, or raise "
+    "max_standby_streaming_delay on the replica",
+)
 #: The server functions that reject a row which does not fit into a page (SQLSTATE 54000 has other meanings, too).
 FITTING = ("RelationGetBufferForTuple", "raw_heap_insert")
 ROW_TOO_BIG = (

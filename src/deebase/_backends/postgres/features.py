@@ -37,5 +37,6 @@ CAPABILITIES = Capabilities(
     builds_concurrently=True,
     cascades_drops=True,
     reads_may_write=True,
+    secures_rows=True,
     aggregates=None,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +23,9 @@ from deebase.errors import QueryError, SchemaError
 
 # Partitions are used through their partitioned table, unless one is named. Objects of extensions are left out.
 _LISTED = qualified("""
-    SELECT c.oid, c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'table' END
+    SELECT c.oid, c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'table' END,
+           (SELECT pg_get_expr(p.polqual, p.polrelid) FROM pg_policy p
+            WHERE p.polrelid = c.oid AND p.polname = 'deebase_secure' AND c.relrowsecurity AND c.relforcerowsecurity)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = coalesce($1, current_schema()) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
         AND (NOT c.relispartition OR NOT $3::boolean AND c.relname = ANY($2))
@@ -192,7 +195,7 @@ def _tables(
     """Return the tables and views of a schema from the results of the queries."""
     columns, constraints, indexes = _grouped(column_rows), _grouped(constraint_rows), _grouped(index_rows)
     tables: list[TableInfo] = []
-    for oid, name, kind in listed:
+    for oid, name, kind, policy in listed:
         facts = TableInfo(
             name=name,
             schema=schema,
@@ -201,9 +204,17 @@ def _tables(
             foreign_keys=tuple([_foreign_key(row) for row in constraints.get(oid, []) if row[0] == "f"]),
             indexes=tuple([_index(row) for row in indexes.get(oid, [])]),
             checks=tuple([settled(row[2]) for row in constraints.get(oid, []) if row[0] == "c"]),
+            secure=_secured([row[0] for row in columns.get(oid, [])], policy),
         )
         tables.append(_searchable(facts, {row[0]: row[-1] for row in indexes.get(oid, []) if row[-1] is not None}))
     return tables
+
+
+def _secured(columns: Sequence[str], policy: str | None) -> tuple[str, ...]:
+    """Return the columns that the policy of a secured table compares with settings of their names."""
+    found = re.findall(r"current_setting\('deebase\.(\w+)'", policy or "")
+    by_setting = {name.lower(): name for name in columns}
+    return tuple([by_setting[name] for name in found if name in by_setting])
 
 
 def _searchable(facts: TableInfo, comments: Mapping[str, str]) -> TableInfo:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from deebase._backends.postgres.copy_calls import CopyCalls
 from deebase._backends.postgres.guard import check_reads
 from deebase._backends.postgres.link.received import ReceiveLimit
+from deebase._backends.postgres.row_security import SessionActing
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, RolledBack, Rows, Values
 from deebase._lanes.limits import Allowance
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from deebase._backends.postgres.engine import PostgresLanes
+    from deebase._lanes.acting import Acting
 
 T = TypeVar("T")
 
@@ -50,7 +52,9 @@ class PostgresLane:
         "_is_read_only",
         "_lent",
         "_rolls_back",
+        "acting",
         "broken",
+        "checked",
         "code",
         "committing",
         "connection",
@@ -59,19 +63,26 @@ class PostgresLane:
         "is_last",
         "lanes",
         "on_error",
+        "on_release",
         "opened",
         "received",
         "since",
         "unclean",
     )
 
-    def __init__(self, connection: AsyncConnection, driver: Any, code: StoredCode) -> None:
+    def __init__(self, connection: AsyncConnection, driver: Any, code: StoredCode, *, local: bool = False) -> None:
         self.connection: AsyncConnection = connection
         #: When it was connected, in seconds of the monotonic clock.
         self.opened: float = time.monotonic()
         self.driver: Any = driver
+        #: For which values of secured tables the session acts.
+        self.acting: SessionActing = SessionActing(driver, local=local)
         self.holder: str = ""
         self.since: float = 0.0
+        #: When the role of its server was checked last, in seconds of the event loop's clock.
+        self.checked: float = 0.0
+        #: Called at the end of a transaction that may have written.
+        self.on_release: Callable[[], None] | None = None
         self.on_error: Callable[[BaseException], None] | None = None
         #: Has no effect: the driver sends one statement at a time.
         self.is_last: Callable[[Any], bool] | None = None
@@ -100,8 +111,14 @@ class PostgresLane:
     def failed(self, error: BaseException) -> None:
         """Record an error, and whether this connection and others to the same server are usable after it."""
         self.broken = self.broken or not _leaves_sound(error)
-        if getattr(error, "sqlstate", None) == _READ_ONLY_SERVER and not self._is_read_only and self.lanes is not None:
+        refused = getattr(error, "sqlstate", None) == _READ_ONLY_SERVER and not self._is_read_only
+        # A standby has always refused writes: the other connections are as good as before.
+        if refused and self.lanes is not None and not self._is_on_standby():
             self.lanes.retire()
+
+    def _is_on_standby(self) -> bool:
+        """Whether the server has reported that it is a standby (PostgreSQL 14 and later)."""
+        return getattr(self.driver.get_settings(), "in_hot_standby", None) == "on"
 
     def lend(self, on_error: Callable[[BaseException], None]) -> None:
         """Prepare for statements of the user, which SQLAlchemy runs and which may change the session."""
@@ -109,7 +126,18 @@ class PostgresLane:
         self.unclean = self._lent = self._defined = True
 
     def sends(self, sql: str) -> None:
-        """Record a statement that SQLAlchemy sends on the connection."""
+        """Record a statement that SQLAlchemy sends on the connection.
+
+        Raises:
+            InvalidOperationError: the session acts for other values than the task.
+        """
+        context = None if self.lanes is None else self.lanes.acting
+        if context is not None and context.used and not self.acting.is_for(context.current()):
+            raise InvalidOperationError(
+                "tx.connection acts for another tenant than this block",
+                operation="connection",
+                hint="take it in the block of db.acting(): await db.q('SELECT 1') there switches the connection",
+            )
         if self.code.changes_sessions or not keeps_session(sql, POSTGRES):
             self._note(sql)
 
@@ -134,12 +162,32 @@ class PostgresLane:
                     # This also removes the callbacks of listeners.
                     await self.driver.reset()
                 await self.driver.execute(RESET)
+                self.acting.reset()
                 if self._defined:
                     await self.code.refresh(self.driver, force=True)
             except BaseException:
                 self.broken = True
                 raise
             self.unclean = self._lent = self._defined = False
+
+    async def act(self, acting: Acting | None) -> None:
+        """See and write the rows of secured tables with these values, from the next statement on.
+
+        Raises:
+            InvalidOperationError: the role of the session is not subject to row security.
+        """
+        if self.acting.is_for(acting) or (self.acting.local and not self.in_transaction):
+            return
+        context = None if self.lanes is None else self.lanes.acting
+        if acting is not None and context is not None and self.lanes not in context.checked:
+            await self.acting.check_role()
+            context.checked.add(self.lanes)
+        try:
+            await self.acting.set(acting)
+        except BaseException:
+            # The session may act for either.
+            self.broken = True
+            raise
 
     async def fetch(self, statement: Statement, args: Params) -> Rows:
         """Run a statement and return its rows as asyncpg records."""
@@ -170,19 +218,6 @@ class PostgresLane:
             if found is not None:
                 return as_stored(found, written)
         return written
-
-    async def fetch_committed(self, statement: Statement, args: Params) -> Rows:
-        """Run a write, commit it and return its stored rows, after its triggers."""
-        await self.driver.execute("BEGIN")
-        try:
-            rows = await self.fetch(statement, args)
-            await self.driver.execute("COMMIT")
-        except BaseException as error:
-            self.failed(error)
-            if self.in_transaction and not self.broken:
-                await self.roll_back()
-            raise
-        return rows
 
     async def count(self, statement: Statement, args: Params) -> int:
         """Run a statement and return the number of rows that it changed, from its command tag (``UPDATE 3``)."""
@@ -228,6 +263,7 @@ class PostgresLane:
 
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
         self._is_read_only, self._rolls_back = read_only, False
+        self.acting.begun()
         level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
         await self._control(f"BEGIN{level}{' READ ONLY' if read_only else ''}")
 
@@ -243,6 +279,7 @@ class PostgresLane:
 
     async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
         """Undo all changes after a savepoint, and release it, which also ends its read-only mode."""
+        self.acting.undone()
         await self._control(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
 
     async def _control(self, sql: str) -> str:
@@ -260,9 +297,11 @@ class PostgresLane:
     async def commit(self) -> None:
         if self._rolls_back:
             # Nothing was written. A rollback also takes back what is sent at a commit, and settings of the session.
+            self.acting.undone()
             await self._control("ROLLBACK")
         elif await self._control("COMMIT") != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
+            self.acting.undone()
             raise RolledBack
 
     def commit_reached(self, error: BaseException) -> Literal["unsent", "too late", "sent"]:
@@ -271,6 +310,7 @@ class PostgresLane:
         return "too late" if _idled_too_long(error) else "sent"
 
     async def roll_back(self) -> None:
+        self.acting.undone()
         await self.driver.execute("ROLLBACK")
 
     async def fetch_columns(self, statement: Statement, args: Params, make: Callable[[Sequence[Values]], T]) -> list[T]:
@@ -319,6 +359,9 @@ class PostgresLane:
 
     def release(self) -> None:
         """Return the lane to its pool."""
+        if self.on_release is not None:
+            self.on_release()
+            self.on_release = None
         if self.lanes is not None:
             self.lanes.release(self)
 
@@ -386,9 +429,13 @@ class PostgresCursor:
         self._lane = lane
         self._cursor = cursor
         self._size = size
+        context = None if lane.lanes is None else lane.lanes.acting
+        #: The values for which it was opened: the server compares each row when it is read.
+        self._acting = None if context is None else context.current()
         self.columns: Columns = columns
 
     async def fetch(self) -> Rows:
+        await self._lane.act(self._acting)
         rows: Rows = await self._cursor.fetch(self._size)
         return rows
 
@@ -422,6 +469,7 @@ class GuardedCursor(PostgresCursor):
 
     async def fetch(self) -> Rows:
         allowance, started = self._allowance, time.monotonic()
+        await self._lane.act(self._acting)
         received, size = self._lane.received, allowance.limits.size
         if received is not None:
             received.left = math.inf if size is None else _PIECE_SIZES * size + _OVERHEAD

@@ -14,8 +14,10 @@ from sqlalchemy.exc import ArgumentError
 
 from deebase._backends.additions import refuse_additions
 from deebase._backends.postgres import BACKEND
+from deebase._backends.postgres.link.hosts import HostChoice
+from deebase._backends.postgres.link.listed_hosts import addresses_of, take_host_list, with_host_list
 from deebase._backends.postgres.sql import make_dialect
-from deebase._backends.protocols import Settings
+from deebase._backends.protocols import Replicas, Settings
 from deebase.errors import ConfigurationError
 
 log = logging.getLogger("deebase")
@@ -25,6 +27,9 @@ _READING_CONNECTIONS = 4
 #: The modes of libpq; asyncpg has another name for the option.
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SESSION_ATTRIBUTES = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
+#: Those of the servers that replicas may be.
+_OF_REPLICAS = ("any", "standby", "read-only", "prefer-standby")
+_BALANCES = ("disable", "random")
 #: The options that asyncpg and SQLAlchemy's dialect read from a URL; others are translated here.
 _TAKEN = {
     "host",
@@ -62,6 +67,7 @@ def postgres_url(text: str) -> sa.URL:
     Raises:
         ConfigurationError: it is malformed; the message quotes no part of it, because any part may be a password.
     """
+    text, hosts = take_host_list(text)
     try:
         url = sa.make_url(text).set(drivername="postgresql+asyncpg")
     except (ArgumentError, ValueError):
@@ -74,6 +80,7 @@ def postgres_url(text: str) -> sa.URL:
         raise ConfigurationError(
             "this PostgreSQL URL has more than one @ after the user", hint="write %40 for an @ in the password"
         )
+    url = with_host_list(url, hosts)
     host = unquote(url.host or "")
     if host.startswith(("/", "@")):
         # A socket, in the form of libpq; the driver only reads it from the query.
@@ -91,8 +98,10 @@ def take_options(url: sa.URL, connect_args: dict[str, Any]) -> sa.URL:
     mode = query.pop("sslmode", None)
     if mode is not None:
         connect_args["ssl"] = _one_of("sslmode", mode, _SSL_MODES)
-    if "target_session_attrs" in query:
-        _one_of("target_session_attrs", query["target_session_attrs"], _SESSION_ATTRIBUTES)
+    wanted = _one_of("target_session_attrs", query.get("target_session_attrs", "any"), _SESSION_ATTRIBUTES)
+    balance = _one_of("load_balance_hosts", query.pop("load_balance_hosts", "disable"), _BALANCES)
+    if wanted != "any" or len(addresses_of(url)) > 1:
+        connect_args["async_creator_fn"] = HostChoice(wanted, shuffles=balance == "random")
     password, user = query.pop("password", None), query.pop("user", None)
     if password is not None:
         url = url.set(password=str(password))
@@ -143,10 +152,11 @@ def from_url(text: str, options: Mapping[str, Any]) -> Settings:
     url = take_options(postgres_url(text), connect_args)
     engine_options = dict(options["engine_options"] or {})
     _require_standard_strings(engine_options)
+    _require_known_role(engine_options)
     return Settings(
         backend=BACKEND,
         sa_url=url,
-        display=url.set(drivername="postgresql", query={}).render_as_string(hide_password=True),
+        display=_shown(url),
         path=None,
         memory=False,
         dialect=make_dialect(url),
@@ -155,6 +165,51 @@ def from_url(text: str, options: Mapping[str, Any]) -> Settings:
         connect_args=connect_args,
         engine_options=engine_options,
     )
+
+
+def _shown(url: sa.URL) -> str:
+    """Return the URL for people: with all of its hosts, and without the password."""
+    plain = url.set(drivername="postgresql", query={})
+    hosts = addresses_of(url)
+    if len(hosts) < 2:
+        return plain.render_as_string(hide_password=True)
+    before, _, after = plain.set(host="hosts.invalid").render_as_string(hide_password=True).rpartition("hosts.invalid")
+    return f"{before}{','.join(map(str, hosts))}{after}"
+
+
+def replicas(text: str, options: Mapping[str, Any]) -> Replicas:
+    """Return the settings of each replica.
+
+    Args:
+        text: the URL, which lists their hosts.
+        options: those of ``Database``.
+
+    Raises:
+        ConfigurationError: the URL or an option is not valid, or names no host.
+    """
+    both = from_url(text, options)
+    given = both.sa_url.query
+    if given.get("target_session_attrs", "standby") not in _OF_REPLICAS:
+        raise ConfigurationError(
+            "target_session_attrs of the replicas asks for a primary", hint="omit it: a replica is a standby"
+        )
+    hosts = addresses_of(both.sa_url)
+    if not hosts:
+        raise ConfigurationError(
+            "the URL of the replicas names no host", hint="replicas='postgresql://app@host:5432/shop'"
+        )
+    query = {name: value for name, value in given.items() if name not in ("host", "port", "target_session_attrs")}
+    connect_args = dict(both.connect_args)
+    if "statement_cache_size" not in connect_args:
+        # PgBouncer rejects the parameter. A replica that is promoted accepts no write on these connections either.
+        connect_args["server_settings"] = {**connect_args["server_settings"], "default_transaction_read_only": "on"}
+    made: list[Settings] = []
+    for address in hosts:
+        at = address.of(both.sa_url.set(query=query))
+        own = {**connect_args, "async_creator_fn": HostChoice("standby")}
+        made.append(replace(both, sa_url=at, display=str(address), connect_args=own))
+    in_order = postgres_url(text).query.get("load_balance_hosts") == "disable"
+    return Replicas(tuple(made), in_order=in_order)
 
 
 def reading(settings: Settings) -> Settings:
@@ -192,6 +247,15 @@ def _require_standard_strings(engine_options: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             "standard_conforming_strings cannot be switched off: SQL text would be misread",
             hint="write E'...' for strings with escapes",
+        )
+
+
+def _require_known_role(engine_options: Mapping[str, Any]) -> None:
+    wanted = engine_options.get("connect_args", {}).get("target_session_attrs")
+    if wanted is not None:
+        raise ConfigurationError(
+            "target_session_attrs is an option of the URL, not of connect_args",
+            hint="postgresql://app@/shop?host=a:5432&host=b:5432&target_session_attrs=read-write",
         )
 
 

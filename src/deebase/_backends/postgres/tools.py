@@ -21,6 +21,8 @@ from deebase._backends.postgres.catalog_queries import reading_catalogs
 from deebase._backends.postgres.copying.copy_source import PostgresSource
 from deebase._backends.postgres.copying.copy_target import PostgresTarget
 from deebase._backends.postgres.copying.rows import PostgresRows
+from deebase._backends.postgres.link.listed_hosts import addresses_of
+from deebase._backends.postgres.row_security import HINT, UNRESTRICTED
 from deebase._backends.postgres.script import read_script
 from deebase._backends.postgres.script.recreation import recreation
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
@@ -183,6 +185,16 @@ class PostgresTools:
             if await self._one(f"SHOW {setting}") == "off":
                 message = f"{setting} is off: a crash may lose the database"
                 found.append(Diagnosis(f"{setting}-off", "warning", None, message, "turn it on"))
+        found += [
+            Diagnosis(
+                "row-security-role",
+                "advice",
+                None,
+                f"the role {role} {why}: row security does not restrict it, and db.acting() refuses it",
+                f"run migrations with it, and let the program {HINT}",
+            )
+            for role, why in await self._access.read(UNRESTRICTED, [])
+        ]
         return found
 
     # -- schema --------------------------------------------------------------------------------
@@ -237,14 +249,17 @@ def _environment(url: sa.URL) -> Generator[tuple[dict[str, str], list[str]], Non
 
     The password is written to a file that only its owner can read, and does not appear in the list of processes.
     """
-    host, port = url.host or url.query.get("host"), url.port or url.query.get("port")
-    host = host[0] if isinstance(host, tuple) else host
+    hosts = addresses_of(url)
+    host = ",".join(each.host for each in hosts) or None
+    port = ",".join(str(each.port) for each in hosts) or url.port or url.query.get("port")
     arguments = [f"--dbname={url.database or 'postgres'}", "--no-password"]
     for option, value in (("--host", host), ("--port", port), ("--username", url.username)):
         if value is not None:
             arguments.append(f"{option}={value}")
     with tempfile.TemporaryDirectory(prefix="deebase-") as directory:
         environment = dict(os.environ)
+        if "target_session_attrs" in url.query:
+            environment["PGTARGETSESSIONATTRS"] = str(url.query["target_session_attrs"])
         if url.password is not None:
             file = Path(directory) / "pass"
             file.touch(mode=0o600)

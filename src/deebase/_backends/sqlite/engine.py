@@ -12,6 +12,7 @@ from deebase._backends.sqlite.in_loop import LoopReads
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.session_state import SessionState
 from deebase._backends.sqlite.thread.job import COUNT, RAW, ROWS, Hop, Job, JobFuture
+from deebase._lanes.acting import ActingContext
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
 from deebase._lanes.shield import run_shielded
@@ -232,6 +233,7 @@ class SqliteLanes:
         place: str,
         describe: Callable[[BaseException], str],
     ) -> None:
+        self.acting: ActingContext = ActingContext()
         self._session = session = SessionState()
         common: dict[str, Any] = {"session": session, "place": place, "describe": describe}
         self._writer = SqlitePool(loop, open_lane, 1, timeout, reads=False, **common)
@@ -251,6 +253,11 @@ class SqliteLanes:
     @property
     def schema_lock(self) -> None:
         """None: SQLite has one writer at a time."""
+        return None
+
+    @property
+    def position(self) -> None:
+        """None: readers see each commit."""
         return None
 
     def fetch(self, statement: Statement, args: Params) -> Awaitable[Rows]:

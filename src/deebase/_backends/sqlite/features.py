@@ -35,6 +35,7 @@ CAPABILITIES = Capabilities(
     builds_concurrently=False,
     cascades_drops=False,
     reads_may_write=False,
+    secures_rows=False,
     aggregates=frozenset(
         {"avg", "count", "group_concat", "max", "median", "min", "string_agg", "sum", "total"}
         | {"json_group_array", "json_group_object", "jsonb_group_array", "jsonb_group_object"}

@@ -16,6 +16,7 @@ from deebase._backends.sqlite.search.search_ddl import found as search_of
 from deebase._model.checks import stored_keys, written_key
 from deebase._model.design import TableSpec, conditions_of
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
+from deebase._model.table_options import secured_columns
 from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import literal
@@ -171,6 +172,7 @@ def _tables(
             sql=sql,
             other_forms=tuple([index for index in found.get(name, ()) if index.name.startswith(OTHER_FORMS)]),
             search=search_of(trigger),
+            secure=secured_columns(sql) if kind == "table" else (),
         )
         for name, kind, sql, _, trigger in listed
         if name in columns

@@ -37,6 +37,7 @@ from deebase._backends.sqlite.thread.job import (
     savepoint,
 )
 from deebase._backends.sqlite.thread.worker import LaneWorker
+from deebase._lanes.acting import Acting
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, Rows, Values
 from deebase._lanes.limits import Allowance
 from deebase._lanes.pool import LanePool, closed_while_running
@@ -103,6 +104,9 @@ class SqliteLane:
         except asyncio.CancelledError:
             job.cancelled = True
             raise
+
+    async def act(self, acting: Acting | None) -> None:
+        """Do nothing: statements have the values as conditions."""
 
     def fetch(self, statement: Statement, args: Params) -> Coroutine[Any, Any, Rows]:
         """Run a statement and return its rows as tuples."""

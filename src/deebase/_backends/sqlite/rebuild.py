@@ -21,6 +21,7 @@ from deebase._backends.sqlite.casts import STORED
 from deebase._model.change import Change, NewKey
 from deebase._model.create_statements import strict_type
 from deebase._model.facts import IndexInfo, TableInfo
+from deebase._model.table_options import SECURE, secure_check
 from deebase._sqltext.create_table import TableText, parse
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier, literal
@@ -165,6 +166,10 @@ def edited(sql: str, change: Change, dialect: Dialect) -> str:
         sql = edit.with_constraint(sql, foreign_key(key))
     for condition in change.add_checks:
         sql = edit.with_constraint(sql, f"CHECK ({condition})")
+    if change.secure is not None:
+        sql = edit.without_named(sql, SECURE)
+        if change.secure:
+            sql = edit.with_constraint(sql, f"CONSTRAINT {SECURE} CHECK ({secure_check(change.secure, identifier)})")
     return edit.in_order(sql, change.column_order) if change.column_order else sql
 
 

@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, Never, cast
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import sqlalchemy as sa
@@ -164,6 +164,18 @@ def reading(settings: Settings) -> Settings:
         return settings
     target = _file(settings.path, "ro", {"vfs": str(vfs)} if (vfs := settings.sa_url.query.get("vfs")) else {})
     return replace(settings, sa_url=target.sa_url, read_only=True, creates=False)
+
+
+def replicas(text: str, options: Mapping[str, Any]) -> Never:
+    """Refuse: a file has no replicas.
+
+    Raises:
+        ConfigurationError: always.
+    """
+    raise ConfigurationError(
+        "SQLite has no replicas: its readers do not wait for the writer",
+        hint="omit replicas=; db.reading() and reads='fresh' work without it",
+    )
 
 
 def _settings(target: SqliteTarget, options: Mapping[str, Any]) -> Settings:

@@ -95,6 +95,15 @@ def with_type(sql: str, name: str, written: str) -> str:
     return spliced(sql, *edits)
 
 
+def without_named(sql: str, name: str) -> str:
+    """Remove the constraint of the table that has a name, if there is one."""
+    table = parse(sql)
+    for clause in table.constraints:
+        if clause.tokens[0].word == "CONSTRAINT" and folded(clause.tokens[1].name) == folded(name):
+            return _without_part(table, clause)
+    return sql
+
+
 def without_type_checks(sql: str, name: str) -> str:
     """Remove the CHECK that belongs to the type of a column: of an Enum or a Literal, or of a text with a length."""
     table = parse(sql)

@@ -17,7 +17,7 @@ from deebase._rows.model import TableModel
 from deebase._rows.parents import Join, Parent, parent_of_column
 from deebase._sql.fragments import Fragment
 from deebase._sql.scope import Scope
-from deebase.errors import ValidationError
+from deebase.errors import InvalidOperationError, ValidationError
 
 
 def parents_in(parts: Iterable[Any]) -> list[Parent]:
@@ -78,7 +78,10 @@ def joins_of(parents: Iterable[Parent], model: TableModel, scope: Scope) -> tupl
     for parent in listed:
         if parent.root is not model:
             raise _misplaced(parent, model)
-        result.append(Join(parent, _held(parent, scope) if scope else ()))
+        held = _held(parent, scope) if scope else ()
+        if parent.model.needs_scope and not set(parent.model.secure) <= set(held):
+            raise _unsecured(parent, model)
+        result.append(Join(parent, held))
     return tuple(result)
 
 
@@ -89,6 +92,16 @@ def _held(parent: Parent, scope: Scope) -> tuple[str, ...]:
             return scope.carried_to(each.model, origin).columns
         scope, origin = scope.beyond(each.model, origin), each.model
     return ()
+
+
+def _unsecured(parent: Parent, model: TableModel) -> InvalidOperationError:
+    return InvalidOperationError(
+        f"{model.name}: the path {parent.path} leads to the secured table {parent.model.name}, and a statement on "
+        f"{model.name} does not say for whom it reads",
+        operation="a path",
+        target=model.name,
+        hint=f"read the row itself, await t.fk.{parent.path.partition('.')[0]}(row), or secure {model.name}, too",
+    )
 
 
 def _misplaced(parent: Parent, model: TableModel) -> ValidationError:

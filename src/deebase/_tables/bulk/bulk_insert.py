@@ -87,11 +87,12 @@ class _BulkInsert:
         #: The statements return the rows they stored, which may be fewer than were given: a row of another scope may
         #: conflict with an upsert.
         self._counts_rows = returning or self._ignores or (self._updates and bool(context.scope))
-        # COPY has neither RETURNING nor ON CONFLICT, and turns no text into types.
+        # COPY has neither RETURNING nor ON CONFLICT, turns no text into types, and row security refuses it.
         self._copies = (
             capabilities_of(context.dialect).copies_rows
             and not self._counts_rows
             and on_conflict is None
+            and not model.secure
             and not any(isinstance(column.sa_type, NativeText) for column in model.columns.values())
         )
         #: Columns in which a record has a value, or is not like the others.

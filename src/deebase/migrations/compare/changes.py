@@ -51,6 +51,7 @@ class TableChange:
         add_features: features that are added.
         drop_features: features that are dropped.
         search: the new search, None for none; UNSET if it stays.
+        secure: the columns that secure the rows, () for none; None if they stay.
         unexplained: differences of the definitions that nothing else shows, in words.
     """
 
@@ -69,6 +70,7 @@ class TableChange:
     add_features: list[Feature] = field(default_factory=lambda: list[Feature]())
     drop_features: list[Feature] = field(default_factory=lambda: list[Feature]())
     search: Search | Unset | None = UNSET
+    secure: tuple[str, ...] | None = None
     unexplained: list[str] = field(default_factory=lambda: list[str]())
 
     @property
@@ -119,6 +121,9 @@ class TableChange:
             has = "is not searchable" if was is None else f"has the search {was.search}"
             wanted = "should not be" if self.search is None else f"should have {self.search}"
             yield Difference(self.name, f"{has}, and {wanted}")
+        if self.secure is not None:
+            had, wants = (" and ".join(names) or "nothing" for names in (self.before.facts.secure, self.secure))
+            yield Difference(self.name, f"has rows that are secured by {had}, and should have them secured by {wants}")
         yield from [Difference(self.name, text) for text in self.unexplained]
 
 

@@ -162,6 +162,8 @@ def _compare_table(
         operation.ops.append(PartOp(name, "pk", new.facts.pks))
     if _search(old.facts) != _search(new.facts):
         operation.ops.append(PartOp(name, "search", _search(new.facts)))
+    if set(old.facts.secure) != set(new.facts.secure):
+        operation.ops.append(PartOp(name, "secure", new.facts.secure))
     for field, was, wanted in parts:
         operation.ops.extend([PartOp(name, f"drop_{field}", was[key]) for key in was if key not in wanted])
         operation.ops.extend([PartOp(name, f"add_{field}", wanted[key]) for key in wanted if key not in was])
@@ -263,7 +265,7 @@ def _take(change: TableChange, operation: ops.MigrateOperation) -> None:
         if operation.modify_nullable is not None:
             change.not_null[name] = not operation.modify_nullable
     elif isinstance(operation, PartOp):
-        if operation.field in ("pk", "search"):
+        if operation.field in ("pk", "search", "secure"):
             setattr(change, operation.field, operation.part)
         else:
             getattr(change, operation.field).append(operation.part)

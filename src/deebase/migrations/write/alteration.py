@@ -62,6 +62,8 @@ class Alteration:
                 self._feature(feature, feature.drop, "should not have")
         if not isinstance(change.search, Unset) and change.before.facts.search is not None:
             self._call("disable_search")
+        if change.before.facts.secure and self._secures_again:
+            self._call("transform", secure=Piece("None"))
         for index in change.drop_indexes:
             self._call("drop_index", Piece(quoted(index.name)))
         # A foreign key is dropped with its column, unless it blocks another change until then.
@@ -106,6 +108,15 @@ class Alteration:
         if isinstance(change.search, Search):
             names = [Piece(quoted(name)) for name in change.search.columns]
             self._call("enable_search", *names, **search_options(change.search))
+        if change.after.facts.secure and self._secures_again:
+            self._call("transform", secure=_key(change.after.facts.secure))
+
+    @property
+    def _secures_again(self) -> bool:
+        """Whether the columns that secure the rows change, or one of them does."""
+        change = self._change
+        touched = {*change.drop, *change.types} & {*change.before.facts.secure}
+        return change.secure is not None or bool(touched)
 
     @property
     def _pk_is_late(self) -> bool:

@@ -80,6 +80,9 @@ class Steps:
         for table in as_sql:
             for statement in table.ddl.constrain:
                 self._body.sql(statement)
+            if table.facts.secure and self._body.capabilities.secures_rows:
+                names = listed([Piece(quoted(name)) for name in table.facts.secure])
+                self._body.call(call(f"{access(table.name)}.transform", secure=names))
         return between
 
     def _pieces(self, as_sql: Sequence[TableState], between: Sequence[SchemaObject]) -> list[_Piece]:

@@ -107,6 +107,7 @@ class TableReader:
                     index_foreign_keys=all_indexed,
                     generate_key=not self._gives_key(keys),
                     search=self._search(fields),
+                    secure=(self.facts.secure if self.facts is not None else self.model.secure) or None,
                 )
             except ValidationError as error:
                 if error.field not in defaults:

@@ -135,7 +135,12 @@ def unsaid(model: TableModel, facts: TableInfo | None) -> Iterator[str]:
     if facts is None:
         return
     limited = [name for name, column in model.columns.items() if isinstance(column.sa_type, LimitedText)]
-    said = len(_choices(model)) + len(checks_of(model, facts)) + (0 if facts.sql is None else len(limited))
+    said = (
+        bool(facts.secure)
+        + len(_choices(model))
+        + len(checks_of(model, facts))
+        + (0 if facts.sql is None else len(limited))
+    )
     words = [] if facts.sql is None else _words(code_tokens(facts.sql, SQLITE))
     checks = words.count("CHECK") if facts.sql is not None else len(facts.checks)
     if checks > said:

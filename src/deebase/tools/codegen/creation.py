@@ -126,6 +126,9 @@ def _options(written: WrittenClass, names: Names) -> dict[str, Piece]:
         options["generate_key"] = Piece("False")
     if design.search is not None:
         options["search"] = search_source(design.search, names)
+    if design.secure:
+        names_of = [Piece(quoted(name)) for name in design.secure]
+        options["secure"] = names_of[0] if len(names_of) == 1 else listed(names_of)
     if design.checks:
         options["checks"] = listed([Piece(quoted(condition)) for condition in design.checks])
     if written.defaults:

@@ -216,11 +216,21 @@ class KindCopy:
         await learn_tables(self._target)
         for plan in plans:
             await self._make_searchable(plan, placed)
+            await self._secure(plan, placed)
         copied = [self._copied[plan.name] for plan in plans]
         problems = self._problems
         return CopyReport(
             tuple(copied), tuple(made), tuple(self._left_out), tuple(self._notes), tuple(problems.first), problems.count
         )
+
+    async def _secure(self, plan: TablePlan, placed: Placed) -> None:
+        """Secure the rows of a table whose rows are secured in the source; list it if the target refuses."""
+        if not plan.facts.secure:
+            return
+        try:
+            await self._target.t[placed.tables.get(plan.name, plan.name)].transform(secure=plan.facts.secure)
+        except DeeBaseError as error:
+            self._left_out.append(f"{plan.name}: its row security: {error.message}")
 
     async def _make_searchable(self, plan: TablePlan, placed: Placed) -> None:
         """Make a table searchable that is searchable in the source; list it if the target refuses."""

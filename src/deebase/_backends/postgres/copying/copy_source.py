@@ -66,7 +66,7 @@ _OTHERS = qualified("""
         SELECT 'pg_trigger'::regclass AS class, t.oid FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
             WHERE NOT t.tgisinternal AND c.relnamespace IN (SELECT oid FROM mine)
         UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace IN (SELECT oid FROM mine)
-        UNION ALL SELECT 'pg_policy'::regclass, oid FROM pg_policy
+        UNION ALL SELECT 'pg_policy'::regclass, oid FROM pg_policy WHERE polname <> 'deebase_secure'
         UNION ALL SELECT 'pg_rewrite'::regclass, oid FROM pg_rewrite r WHERE r.rulename <> '_RETURN' AND r.oid >= 16384
         UNION ALL SELECT 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext
         UNION ALL SELECT 'pg_event_trigger'::regclass, oid FROM pg_event_trigger
@@ -84,7 +84,8 @@ _OTHERS = qualified("""
 """)
 _ROW_SECURITY = qualified("""
     SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE relrowsecurity AND n.nspname = current_schema() ORDER BY 1
+    WHERE relrowsecurity AND n.nspname = current_schema() AND NOT EXISTS (
+        SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'deebase_secure') ORDER BY 1
 """)
 _MARK = "SQLite type: "
 #: What stands before the style in which SQLite writes the moments of a column.

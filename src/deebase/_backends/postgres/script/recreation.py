@@ -12,6 +12,7 @@ from sqlalchemy.engine import Dialect
 from deebase._backends.schema_script import Recreation, SchemaObject
 from deebase._model.design import SEARCH
 from deebase._model.facts import ColumnInfo, TableInfo
+from deebase._model.table_options import SECURE, SECURED
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import code_tokens
@@ -44,6 +45,10 @@ def recreation(
         made.add(kind, name, known is not None and len(known.create) == 1 and _key(known.create[0]) == _key(sql))
     if facts.search is not None:
         made.add("search", facts.search.index, table.info.get(SEARCH) == facts.search.search)
+    if facts.secure:
+        same = table.info.get(SECURED) == facts.secure
+        made.add("policy", f"{SECURE} on {facts.name}", same)
+        made.add("row security", facts.name, same)
     return made
 
 

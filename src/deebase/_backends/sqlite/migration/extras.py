@@ -10,6 +10,7 @@ from deebase._backends.migration_protocols import Choices, Connected
 from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, ViewState
 from deebase._backends.sqlite.script import read_script
 from deebase._model.facts import TableInfo
+from deebase._model.table_options import SECURE
 from deebase._sql.statement import Statement
 from deebase._sqltext.create_table import Clause, ColumnText, TableText, parse
 from deebase._sqltext.dialects import SQLITE
@@ -112,6 +113,8 @@ def _more(clause: Clause, text: str) -> str | None:
 
 def _of_table(table: TableText) -> Iterator[str]:
     for clause in table.constraints:
+        if clause.tokens[0].word == "CONSTRAINT" and clause.tokens[1].name == SECURE:
+            continue
         text = _unnamed(clause, table)
         if clause.kind in ("CHECK", "UNIQUE"):
             yield text
