@@ -259,7 +259,7 @@ class SecuredContext(TableContext):
         return known[1]
 
     @scope.setter
-    def scope(self, scope: Scope) -> None:
+    def scope(self, scope: Scope) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._own: Scope = scope
 
     @property
@@ -286,7 +286,7 @@ class _OpenContext(TableContext):
         return self._own
 
     @scope.setter
-    def scope(self, scope: Scope) -> None:
+    def scope(self, scope: Scope) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._own: Scope = scope
 
     @property
