@@ -76,17 +76,6 @@ class _ActingExecutor(Executor):
                     return
                 yield piece
 
-    @staticmethod
-    def over(executor: Executor, own: Acting) -> Executor:
-        """Return an executor with the state of another; see ``acting_executor``."""
-        if isinstance(executor, _ActingExecutor):
-            own = own.beside(executor._own)
-        made = object.__new__(_ActingReader if isinstance(executor, ReadingExecutor) else _ActingWriter)
-        # All of the state is shared: the executor may be closed, or find another event loop, later.
-        made.__dict__ = executor.__dict__
-        made._own = own
-        return made
-
 
 class _ActingWriter(_ActingExecutor):
     """Sends the statements of a handle of a Database that may write."""
@@ -103,4 +92,11 @@ def acting_executor(executor: Executor, held: Mapping[str, Any]) -> Executor:
         ScopeError: the handle acts for another value of a column already.
         ValidationError: a value that a setting of a session cannot hold.
     """
-    return _ActingExecutor.over(executor, Acting(held))
+    own = Acting(held)
+    if isinstance(executor, _ActingExecutor):
+        own = own.beside(executor._own)  # pyright: ignore[reportPrivateUsage]
+    made = object.__new__(_ActingReader if isinstance(executor, ReadingExecutor) else _ActingWriter)
+    # All of the state is shared: the executor may be closed, or find another event loop, later.
+    made.__dict__ = executor.__dict__
+    made._own = own  # pyright: ignore[reportPrivateUsage]
+    return made
