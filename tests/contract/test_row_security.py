@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deebase import Database, InvalidOperationError, NotFoundError, ScopeError, ValidationError
+from deebase import ColumnNotFoundError, Database, InvalidOperationError, NotFoundError, ScopeError, ValidationError
 from deebase._sqltext.capabilities import Capabilities
+from tests.support.templates import tstring
 from tests.support.tenants import THEIRS, Tenants, tenants
 
 
@@ -166,6 +167,7 @@ async def test_sql_text_sees_the_rows_of_the_tenant_or_is_refused(world: Tenants
         for text in texts:
             if capabilities.secures_rows:
                 assert THEIRS not in repr(await world.db.q(text))
+                assert THEIRS not in repr(await world.db.q(tstring("SELECT title FROM {docs}", docs=world.docs)))
             else:
                 with pytest.raises(InvalidOperationError, match="secured"):
                     await world.db.q(text)
@@ -176,8 +178,13 @@ async def test_sql_text_sees_the_rows_of_the_tenant_or_is_refused(world: Tenants
             with pytest.raises(InvalidOperationError, match="secured"):
                 await world.db.v.all_docs()
             for condition in ("id IN (SELECT doc.id FROM doc)", "id IN doc", "exists (select 1 from all_docs)"):
-                with pytest.raises(InvalidOperationError, match="secured"):
-                    await world.notes(condition)
+                for given in (condition, tstring(condition)):
+                    with pytest.raises(InvalidOperationError, match="secured"):
+                        await world.notes(given)
+                    with pytest.raises(InvalidOperationError, match="secured"):
+                        await world.notes.count(where=given)
+            with pytest.raises(InvalidOperationError, match="secured"):
+                await world.db.q(tstring("SELECT title FROM {docs}", docs=world.docs))
     await world.owner.v.all_docs.drop()
 
 
@@ -199,7 +206,7 @@ async def test_only_columns_of_comparable_types_secure_rows(db: Database) -> Non
         data: dict[str, int]
 
     for given in ("price", "data", "absent", 5, []):
-        with pytest.raises((ValidationError, LookupError, Exception), match=r"secure|absent"):
+        with pytest.raises((ValidationError, ColumnNotFoundError), match=r"secure|absent"):
             await db.create(Bad, secure=given)  # type: ignore[arg-type]
 
 

@@ -105,7 +105,7 @@ class Readable(Generic[R]):
         return quoted_table(self.sa_table)
 
     def __sql__(self) -> str:
-        if self._source.scope:
+        if self._source.own_scope:
             raise ValidationError(
                 f"{self.name}: a handle with a scope cannot stand in SQL text, which would see all rows",
                 hint="write the conditions into the text, and use the handle without a scope",
