@@ -70,6 +70,13 @@ class MoneyType(ColumnType[Money], python=Money): ...
         assert before == KINDS
 
 
+def test_the_readme_runs_twice_in_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        run_blocks(blocks(ROOT / "README.md"))
+    assert {file.suffix for file in tmp_path.iterdir()} >= {".db"}
+
+
 def test_the_readme_runs_on_postgres_too(
     postgres_server: PostgresTestServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
