@@ -134,7 +134,11 @@ def test_the_completion_of_a_shell_is_a_script(nowhere: Commands, shell: str) ->
 
 @pytest.mark.parametrize(
     ("words", "completed"),
-    [("deebase t", {"table", "tour"}), ("deebase table c", {"create"}), ("deebase data list --wh", {"--where"})],
+    [
+        ("deebase t", {"table", "tables", "tour"}),
+        ("deebase table c", {"create"}),
+        ("deebase data list --wh", {"--where"}),
+    ],
 )
 def test_commands_and_options_are_completed(nowhere: Commands, words: str, completed: set[str]) -> None:
     variables = {"_DEEBASE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}

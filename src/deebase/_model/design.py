@@ -17,7 +17,7 @@ from deebase._model.marks import ClassOptions, mark_of, options_of
 from deebase._model.table_options import SECURE, SECURED, given_search, given_secure, secure_check
 from deebase._sql.json_paths.json_parts import indexed_part
 from deebase._sqltext.capabilities import capabilities_of
-from deebase._sqltext.quoted_columns import QuotedColumn
+from deebase._sqltext.quoted_columns import Column
 from deebase._types.choices import checked_texts
 from deebase._types.decimals import ExactNumber
 from deebase._types.registry import column_type
@@ -355,7 +355,7 @@ def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.
                 parts.append(sa.Identity())
         elif spec.name in made.pks:
             options["autoincrement"] = False
-        columns.append(QuotedColumn(spec.name, spec.sa_type, *parts, **options))
+        columns.append(Column(spec.name, spec.sa_type, *parts, **options))
     table = sa.Table(made.name, metadata, *columns, info={SEARCH: made.search, SECURED: made.secure})
     table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in made.pks]))
     for check in _checks(made, table, dialect):

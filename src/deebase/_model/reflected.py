@@ -16,7 +16,7 @@ from deebase._model.sqlite_types import sqlite_type
 from deebase._model.table_models import table_model
 from deebase._rows.model import TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
-from deebase._sqltext.quoted_columns import QuotedColumn
+from deebase._sqltext.quoted_columns import Column
 from deebase._types.array import ArrayValues
 from deebase._types.base import ColumnType, declaration_of
 from deebase._types.choices import Choice, Labels, choice_columns, literal_pairs
@@ -107,7 +107,7 @@ def sa_table(
             options["server_default"] = sa.FetchedValue()
         if column.default is not None:
             options["server_default"] = sa.text(_escaped(column.default))
-        columns.append(QuotedColumn(column.name or _EMPTY, types[column.name], *parts, **options))
+        columns.append(Column(column.name or _EMPTY, types[column.name], *parts, **options))
     table = sa.Table(facts.name, metadata, *columns, schema=facts.schema)
     note_other_forms(table, facts)
     if keys:

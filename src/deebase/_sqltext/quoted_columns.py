@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from deebase._sqltext.quoting import identifier
 
 
-class QuotedColumn(sa.Column[Any]):
+class Column(sa.Column[Any]):
     """A column that f-strings of SQL can hold: ``f"{users.c.name}"`` is ``"user"."name"``."""
 
     inherit_cache = True
