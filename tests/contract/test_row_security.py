@@ -127,6 +127,8 @@ async def test_a_transaction_may_span_tenants(world: Tenants) -> None:
         assert await titles(world) == ["mine 1", "mine 3"]
 
 
+# A database in memory has one connection, which the stream holds.
+@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 async def test_a_stream_stays_with_its_tenant(world: Tenants) -> None:
     async with world.db.acting(tenant=7):
         stream = aiter(world.docs(order_by="id").stream())

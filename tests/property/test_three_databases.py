@@ -334,4 +334,4 @@ def test_the_databases_agree_with_each_other_and_with_a_dictionary(world: World)
 
 @pytest.mark.long
 def test_the_databases_agree_over_many_examples(world: World) -> None:
-    run(world, int(os.environ.get("DEEBASE_EXAMPLES", "200")), 30, Phase.shrink)
+    run(world, int(os.environ.get("DEEBASE_EXAMPLES", "100")), 30, Phase.shrink)
