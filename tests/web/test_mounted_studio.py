@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.routing import Mount
 
 from deebase import ConfigurationError, Database, ForeignKey, Text
-from deebase.web import Access, studio
+from deebase.web import Access, rest, studio
 from deebase.web._studio.site import Limits, Site
 from deebase.web.security import Protection
 from tests.support.api import client_of
@@ -184,6 +184,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"hosts": "example.org", "user": tenant}, "list of names"),
     ({"user": 1}, "function"),
     ({"user": tenant, "token": "x"}, "token"),
+    ({"tables": {"post": True}, "user": tenant}, "not an Access"),
+    ({"tables": ["post"], "user": tenant}, "tables is a dict"),
+    ({"audit": "log", "user": tenant}, "audit is a function"),
 ]
 
 
@@ -191,6 +194,14 @@ async def test_what_cannot_be_is_refused_at_the_start(blog: Database) -> None:
     for arguments, said in WRONG:
         with case(arguments), pytest.raises(ConfigurationError, match=said):
             studio(blog, **arguments)
+    for given in (5, {"post": 5}):
+        with pytest.raises(ConfigurationError, match=r"tables (is a dict|has int)"):
+            rest(blog, given)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="db is a Database"):
+        studio("app.db")  # type: ignore[arg-type]
+    for read in (5, {"id": 1}, [1], "id"):
+        with pytest.raises(ConfigurationError, match="read of Access is True or a list"):
+            Access(read=read)  # type: ignore[arg-type]
 
 
 async def test_tables_are_read_when_they_are_missing_and_a_wrong_name_is_logged(

@@ -5,11 +5,11 @@ from __future__ import annotations
 # Functions of programs may return anything, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deebase import ConfigurationError, SchemaError, Table, ValidationError, View
+from deebase import ConfigurationError, Database, SchemaError, Table, ValidationError, View
 
 #: A table or a view.
 Source = Table[Any] | View[Any]
@@ -46,7 +46,9 @@ class Access:
         given: Any
         for name, given in (("read", self.read), ("write", self.write)):
             if not isinstance(given, bool) and (
-                isinstance(given, str) or not all(isinstance(one, str) for one in given)
+                isinstance(given, (str, Mapping))
+                or not isinstance(given, Collection)
+                or not all(isinstance(one, str) for one in given)
             ):
                 raise ConfigurationError(f"{name} of Access is True or a list of names", hint=f'{name}=["title"]')
         if self.read is False or (not isinstance(self.read, bool) and not self.read):
@@ -81,6 +83,27 @@ class Grant:
     def readable(self) -> tuple[str, ...]:
         """The columns and the paths that can be read."""
         return (*self.columns, *self.paths)
+
+
+def rules_of(db: Any, tables: Any) -> dict[str, Access]:
+    """Return what can be done with each table of a database.
+
+    Raises:
+        ConfigurationError: these are not a database and a mapping of names to an Access.
+    """
+    if not isinstance(db, Database):
+        raise ConfigurationError(f"db is a Database, not {type(db).__name__}", hint='Database("app.db")')
+    if not isinstance(tables, Mapping):
+        raise ConfigurationError(
+            f"tables is a dict, not {type(tables).__name__}", hint='tables={"post": Access(write=["title"])}'
+        )
+    for name, access in tables.items():
+        if not isinstance(access, Access):
+            raise ConfigurationError(
+                f"tables has {type(access).__name__} for {name!r}, not an Access",
+                hint='tables={"post": Access(write=["title"])}',
+            )
+    return dict(tables)
 
 
 def grant_of(source: Source, access: Access) -> Grant:

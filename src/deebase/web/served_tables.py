@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from deebase import Database
-from deebase.web.access_rules import Access
+from deebase.web.access_rules import Access, rules_of
 
 #: What can be done with each table or view, by its name, or a function that returns it.
 Served = Mapping[str, Access] | Callable[[Database], Mapping[str, Access]]
@@ -29,7 +29,7 @@ class ServedTables:
     def __init__(self, db: Database, tables: Served) -> None:
         self._db = db
         self._asked = tables if callable(tables) else None
-        self.access: dict[str, Access] = dict(tables(db) if callable(tables) else tables)
+        self.access: dict[str, Access] = rules_of(db, tables(db) if callable(tables) else tables)
         self._not_before = 0.0
 
     async def look_again(self) -> bool:
@@ -45,7 +45,7 @@ class ServedTables:
         self._not_before = float("inf")
         try:
             await self._db.reflect()
-            found = dict(self._asked(self._db))
+            found = rules_of(self._db, self._asked(self._db))
         finally:
             ended = time.monotonic()
             self._not_before = ended + _PAUSE * (ended - begun)

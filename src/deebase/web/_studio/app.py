@@ -29,7 +29,7 @@ from deebase.web._studio.sql_pages.saved_queries import SavedQueries
 from deebase.web._studio.sql_pages.sql_page import SqlPage
 from deebase.web._studio.table_page import TablePage
 from deebase.web._studio.visible_tables import Exposure
-from deebase.web.access_rules import Access
+from deebase.web.access_rules import Access, rules_of
 from deebase.web.security import LOOPBACK, Protected, Protection, served_hosts
 
 
@@ -91,6 +91,9 @@ def studio(
         ```
     """
     _must_fit_user(user, login=login, hosts=hosts, token=token)
+    rules_of(db, {} if tables is None else tables)
+    if audit is not None and not callable(audit):
+        raise ConfigurationError("audit is a function of a Change", hint="studio(db, user=current_user, audit=log)")
     exposure = Exposure(db, tables, write=write, has_users=user is not None)
     protection = Protection(
         token=token,
