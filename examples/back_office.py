@@ -57,7 +57,7 @@ class Staff:
 
 @dataclass
 class Login:
-    """A browser that is logged in. The database has a checksum of its token, which nobody can log in with."""
+    """A browser session. The database stores a hash of the token, which is useless for logging in."""
 
     token: Annotated[str, MaxLength(64), PrimaryKey]
     staff_id: ForeignKey[int, Staff]

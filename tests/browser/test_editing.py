@@ -101,7 +101,7 @@ def test_nobody_overwrites_what_another_has_changed(
     button(desk, "Review")
     if desk.page.get_by_role("alert").count() == 0:
         desk.press("Enter")
-    assert "Somebody else has changed this row" in desk.page.get_by_role("alert").first.inner_text()
+    assert "Another user changed this row" in desk.page.get_by_role("alert").first.inner_text()
     assert "of the other" in desk.page.inner_text("main")
     assert desk.page.get_by_label("title", exact=True).input_value() == "of mine"
     assert stored(lending, "book", 5)["title"] == "of the other"

@@ -176,7 +176,7 @@ async def test_an_agent_writes_what_it_has_seen_in_a_preview(blog: str) -> None:
         assert [row["title"] for row in preview["before"]] == ["Post 1", "Post 2"]
         assert [row["title"] for row in preview["after"]] == ["New", "New"]
         assert (await db.t.post[1])["title"] == "Post 1"
-        # Somebody else changes a row in between: what the agent has seen is not what it would change.
+        # Another program changes a row in between, so the preview no longer matches what would be changed.
         await db.t.post.update({"id": 2, "title": "Theirs"})
         again = await agent.ok("update_rows", **change, confirm=preview["confirm"])
         assert again["applied"] is False

@@ -194,7 +194,7 @@ async def test_who_is_not_known_sees_nothing(db: Database) -> None:
             with case(path):
                 assert (await client.get(path)).status_code == 401
                 assert (await client.get(path, headers={"x-tenant": "1", "x-banned": "1"})).status_code == 403
-        # A scope without columns is all rows, and None is no table at all.
+        # An empty scope allows all rows; None denies access to the table.
         assert len((await client.get("/folder", headers={"x-tenant": "1"})).json()["rows"]) == 4
         assert (await client.get("/folder", headers={"x-tenant": "2"})).status_code == 404
         assert list((await client.get("/", headers={"x-tenant": "2"})).json()["tables"]) == ["note"]

@@ -233,7 +233,7 @@ async def test_nobody_overwrites_the_change_of_another(browser: Browser, shop: D
     page = await browser.get(EDIT.format(1))
     await things.update(pk=1, note="theirs", amount=9)
     again = await browser.send(page, {"v.note": "mine"}, status=409)
-    assert "Somebody else has changed this row" in again.text
+    assert "Another user changed this row" in again.text
     assert "theirs" in again.text
     # What was typed stays, and what was not touched is as it is now.
     assert (again.form.value("v.note"), again.form.value("v.amount")) == ("mine", "9")

@@ -306,7 +306,7 @@ class Site:
 
     async def reread(self) -> None:
         """Read the schema again, for tables and columns that other programs have changed."""
-        # Whoever waits here gets what another request has just read.
+        # A request that waited uses what another one has just read.
         if self._reading.locked():
             async with self._reading:
                 return

@@ -79,7 +79,7 @@ class SavedQueries:
         self._write({**found, name: text})
 
     def forget(self, name: str) -> None:
-        """Delete a query; nothing happens if there is none of this name.
+        """Delete a query. A name that no query has is not an error.
 
         Raises:
             InvalidOperationError: the file cannot be read or written.
